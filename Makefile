@@ -1,0 +1,102 @@
+# The MAELSTROM bootcamp. "make help" lists the targets; each sets itself up.
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help book test test-fast check notebooks lab student data train bench lock clean
+
+VENV := .venv
+PY   := $(VENV)/bin/python
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+unexport PYTHONPATH PYTHONHOME
+# Warnings of pip (proxies, old versions, unknown locations) are not errors: hide them.
+PIP := $(PY) -m pip --disable-pip-version-check -qq
+
+# ---- set-up: the environment is complete, hashed, and remade when its inputs change ---------------
+# .locked holds a copy of the lock that was installed, .installed the folder the package was linked from.
+READY := $(VENV)/.installed
+
+define FIND_PYTHON
+found=""; \
+for p in $(if $(PYTHON),"$(PYTHON)",python3.12 python3.11 python3); do \
+  if "$$p" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; \
+  then found="$$p"; break; fi; \
+done; \
+if [ -z "$$found" ]; then \
+  echo "No usable Python: $(if $(PYTHON),$(PYTHON) is not,neither python3.12 nor python3.11 is) Python 3.11 or 3.12 with venv." >&2; \
+  echo "  What to do: sudo apt-get install python3 python3-venv   (or: make PYTHON=/path/to/python3.12 ...)" >&2; \
+  exit 1; \
+fi
+endef
+
+$(VENV)/.locked: requirements.lock
+	@if cmp -s requirements.lock $@ && $(PY) -m pip --version >/dev/null 2>&1; then touch $@; exit 0; fi; \
+	if ! $(PY) -m pip --version >/dev/null 2>&1; then \
+	  $(FIND_PYTHON); \
+	  echo "Making $(VENV) with $$("$$found" --version) ..."; \
+	  "$$found" -m venv --clear $(VENV); \
+	fi; \
+	echo "Installing $$(grep -c '^[A-Za-z0-9].*==' requirements.lock) pinned packages (a few minutes the first time) ..."; \
+	$(PIP) install --no-deps --require-hashes -r requirements.lock; \
+	cp requirements.lock $@
+
+$(READY): $(VENV)/.locked pyproject.toml
+	@$(PIP) install --no-deps -e .; \
+	echo "$(CURDIR)" > $@
+
+# A project folder that was moved or copied points at its old place: link it anew.
+ifneq ($(wildcard $(READY)),)
+ifneq ($(shell cat $(READY)),$(CURDIR))
+.PHONY: $(READY)
+endif
+endif
+
+# ---- what readers and authors call -----------------------------------------------------------------
+help: ## list the targets
+	@echo "make TARGET, where TARGET is one of"; \
+	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' Makefile; \
+	echo "Settings: MAELSTROM_DATA=sample|remote MAELSTROM_SIZE=ci|default|full MAELSTROM_BUCKET=folder MAELSTROM_SEED=0"
+
+book: $(READY) ## render the book from the stored outputs into _build/html
+	@jupyter-book build . --all -W --keep-going -n -q --path-output .; \
+	echo "The book is in $(CURDIR)/_build/html/index.html"
+
+test: check ## everything: lint, unit tests, all notebooks, book, student edition, hub; coverage >= 90 %
+	@$(PY) -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
+
+test-fast: check ## unit tests only (under 3 minutes)
+	@$(PY) -m pytest -m "not slow and not notebook and not book and not student and not hub" $(ARGS)
+
+check: $(READY)
+	@ruff check --quiet . && ruff format --quiet --check .
+
+notebooks: $(READY) ## re-execute notebooks and store their outputs  [N=pattern]
+	@$(PY) -m maelstrom_bootcamp.course.notebooks run $(N)
+
+lab: $(READY) ## open the notebooks in JupyterLab
+	@jupyter lab --notebook-dir=notebooks $(ARGS)
+
+student: $(READY) ## make the student edition (no solutions, no outputs) in dist/student
+	@bootcamp student
+
+data: $(READY) ## make sample data  [SIZE=ci|default|full] [NAME=maelstrom-yr]
+	@bootcamp data make $(NAME) $(if $(SIZE),--size $(SIZE))
+
+train: $(READY) ## train the reference model of an application at full size  [APP=yr] (hours)
+	@$(PY) -m maelstrom_bootcamp.apps.$(or $(APP),yr).train $(ARGS)
+
+bench: $(READY) ## measure this machine: time, memory, throughput
+	@bootcamp bench $(ARGS)
+
+lock: ## resolve pyproject.toml anew into requirements.lock
+	@$(FIND_PYTHON); \
+	test -x .make/uv/bin/uv || { "$$found" -m venv --clear .make/uv; \
+	  .make/uv/bin/python -m pip --disable-pip-version-check -qq install uv==0.13.9; }; \
+	.make/uv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header --quiet $(if $(UPGRADE),--upgrade) -o requirements.lock; \
+	git --no-pager diff --stat -- requirements.lock 2>/dev/null || true
+
+clean: ## remove what was built  [ALL=1: also .venv and the tests' sample data]
+	@rm -rf _build dist conf.py htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis
+	@find . -path ./$(VENV) -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -exec rm -rf {} +
+	@$(if $(ALL),rm -rf $(VENV) .make)
