@@ -1,0 +1,20 @@
+"""The one error that learners see: what went wrong, and what to do about it."""
+
+from __future__ import annotations
+
+
+class BootcampError(RuntimeError):
+    """A failure that names its cause and its cure.
+
+    Parameters
+    ----------
+    cause : str
+        What happened, in one sentence, with the name of the thing that failed.
+    cure : str
+        What the reader can do now.
+    """
+
+    def __init__(self, cause: str, cure: str) -> None:
+        super().__init__(f"{cause}\n  What to do: {cure}")
+        self.cause = cause
+        self.cure = cure

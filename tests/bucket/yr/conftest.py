@@ -1,0 +1,14 @@
+"""A block of two simulated days, shared by the tests of the generator (about ten seconds)."""
+
+from __future__ import annotations
+
+import pytest
+
+from maelstrom_bootcamp.bucket.yr.block import Block, simulate_block
+
+DAYS = ["2020-12-08", "2020-12-09"]
+
+
+@pytest.fixture(scope="session")
+def block() -> Block:
+    return simulate_block(0, DAYS)
