@@ -1,0 +1,1 @@
+"""Tools of the course itself: notebooks and their rules, the student edition, the doctor."""
