@@ -38,7 +38,10 @@ STATIC = (
     ("model_altitude", "m"),
     ("model_laf", "1"),
 )
-TITLE = "Sample of maelstrom-yr made by the MAELSTROM bootcamp: simulated weather over real ground, not observations"
+TITLE = (
+    "Sample of maelstrom-yr made by the MAELSTROM bootcamp: simulated weather over real ground, "
+    "not observations"
+)
 
 
 def object_path(day: str) -> str:

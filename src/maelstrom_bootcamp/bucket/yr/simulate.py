@@ -260,9 +260,9 @@ class _RunErrors:
 # Standard deviations of the control's error and of the members' departures from it. The members are
 # under-dispersive on purpose, as operational ensembles are near the ground.
 _CONTROL_INITIAL = np.array([0.15, 0.8, 0.8, 0.2, 6e3, 6e3])
-_CONTROL_GROWTH = np.array([0.35, 1.2, 1.2, 0.4, 45e3, 45e3])
+_CONTROL_GROWTH = np.array([0.35, 1.2, 1.2, 0.4, 20e3, 20e3])
 _MEMBER_INITIAL = np.array([0.15, 0.5, 0.5, 0.2, 4e3, 4e3])
-_MEMBER_GROWTH = np.array([0.25, 0.8, 0.8, 0.3, 25e3, 25e3])
+_MEMBER_GROWTH = np.array([0.25, 0.8, 0.8, 0.3, 15e3, 15e3])
 
 
 def _draw_errors(seed: int, start: int, members: int) -> _RunErrors:
