@@ -88,13 +88,14 @@ train: $(READY) ## train the reference model of an application at full size  [AP
 bench: $(READY) ## measure this machine: time, memory, throughput
 	@bootcamp bench $(ARGS)
 
-lock: ## resolve pyproject.toml anew into requirements.lock
+lock: ## resolve pyproject.toml into requirements.lock and environment.yml  [UPGRADE=1]
 	@$(FIND_PYTHON); \
 	test -x .make/uv/bin/uv || { "$$found" -m venv --clear .make/uv; \
 	  .make/uv/bin/python -m pip --disable-pip-version-check -qq install uv==0.13.9; }; \
 	.make/uv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --quiet $(if $(UPGRADE),--upgrade) -o requirements.lock; \
-	git --no-pager diff --stat -- requirements.lock 2>/dev/null || true
+	"$$found" .ci/environment.py; \
+	git --no-pager diff --stat -- requirements.lock environment.yml 2>/dev/null || true
 
 clean: ## remove what was built  [ALL=1: also .venv and the tests' sample data]
 	@rm -rf _build dist conf.py htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis
