@@ -1,0 +1,193 @@
+"""Trained weights in one small file, together with the card that says where they come from."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import tempfile
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from maelstrom_bootcamp.errors import BootcampError
+
+CARD = "model_card"
+
+
+def save_weights_npz(
+    model: keras.Model,
+    path: str | Path,
+    *,
+    command: str,
+    seed: int,
+    data_hash: str,
+    scores: dict[str, Any],
+    **more: Any,
+) -> dict[str, Any]:
+    """Write the weights as float16, with a model card inside the same file.
+
+    Half precision halves the file and changes a weight by at most one part in 2048 (or 3e-8, whichever is
+    more). The file appears under its name only when it is complete.
+
+    Parameters
+    ----------
+    model : keras.Model
+    path : path
+        Ends in ".npz".
+    command : str
+        What to type to train this model again.
+    seed : int
+        Seed of the training.
+    data_hash : str
+        SHA-256 of the data (the bucket's manifest).
+    scores : dict
+        What the model scores, by name.
+    **more
+        Anything else for the card that JSON can hold.
+
+    Returns
+    -------
+    dict
+        The model card: the above, model, parameters, machine, versions, time of writing.
+
+    Raises
+    ------
+    BootcampError
+        If a weight is not finite or too large for float16.
+    """
+    path = Path(path)
+    arrays = {}
+    for variable in model.weights:
+        value = keras.ops.convert_to_numpy(variable)
+        arrays[variable.path] = value.astype(np.float16)
+        if not np.isfinite(arrays[variable.path]).all():
+            raise BootcampError(
+                f"{variable.path} of {model.name} does not fit into float16 ({np.abs(value).max()}).",
+                "The training has diverged: lower the learning rate or clip the gradient.",
+            )
+    card = {
+        "model": model.name,
+        "parameters": model.count_params(),
+        "command": command,
+        "seed": seed,
+        "data_hash": data_hash,
+        "scores": scores,
+        **more,
+        "machine": _machine(),
+        "versions": _versions(),
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as part:
+        try:
+            np.savez_compressed(part, **{CARD: np.array(json.dumps(card))}, **arrays)
+            part.flush()
+            os.fsync(part.fileno())
+            os.chmod(part.name, 0o644)  # a temporary file is private, weights are not
+            os.replace(part.name, path)
+        except BaseException:
+            os.unlink(part.name)
+            raise
+    return card
+
+
+def load_weights_npz(model: keras.Model, path: str | Path) -> dict[str, Any]:
+    """Put stored weights into a model of the same architecture.
+
+    Parameters
+    ----------
+    model : keras.Model
+    path : path
+        Written by `save_weights_npz`.
+
+    Returns
+    -------
+    dict
+        The model card.
+
+    Raises
+    ------
+    BootcampError
+        If the file is missing, damaged, or belongs to another architecture. The model is then unchanged.
+    """
+    arrays = _read(path)
+    card = json.loads(str(arrays.pop(CARD)))
+    expected = {variable.path: tuple(variable.shape) for variable in model.weights}
+    found = {name: value.shape for name, value in arrays.items()}
+    if expected != found:
+        raise BootcampError(
+            f"{Path(path).name} does not fit the model {model.name!r}: {_difference(expected, found)}.",
+            f"Build the model of the card: {card['model']} with {card['parameters']} weights ({card['command']}).",
+        )
+    for variable in model.weights:
+        variable.assign(arrays[variable.path].astype(np.float32))
+    return card
+
+
+def read_model_card(path: str | Path) -> dict[str, Any]:
+    """Read the card of stored weights: command, seed, data hash, scores, machine, versions.
+
+    Raises
+    ------
+    BootcampError
+        If the file is missing or damaged.
+    """
+    return json.loads(str(_read(path)[CARD]))
+
+
+def _read(path: str | Path) -> dict[str, np.ndarray]:
+    path = Path(path)
+    cure = "Get the file again (git checkout), or train the model anew."
+    if not path.is_file():
+        raise BootcampError(f"There are no weights at {path}.", cure)
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise BootcampError(f"{path.name} cannot be read as weights ({error}).", cure) from error
+    if CARD not in arrays:
+        raise BootcampError(f"{path.name} has no model card.", "Write it with nn.save_weights_npz.")
+    return arrays
+
+
+def _difference(expected: dict[str, tuple], found: dict[str, tuple]) -> str:
+    for name, shape in expected.items():
+        if name not in found:
+            return f"{name} is missing in the file"
+        if found[name] != shape:
+            return f"{name} is {found[name]} in the file and {shape} in the model"
+    return f"{next(name for name in found if name not in expected)} is not in the model"
+
+
+def _machine() -> dict[str, Any]:
+    gpus = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
+    return {
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count(),
+        "gpus": [gpu.get("device_name", "unknown") for gpu in gpus],
+    }
+
+
+def _cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    if cpuinfo.is_file():  # Linux; platform.processor() is empty there
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+    }
