@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -38,20 +39,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         Exit code: 0, 1 if a check found something, 2 if the command failed.
     """
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        parsed = parser().parse_args(arguments)
-        return parsed.run(parsed) or 0
+        parsed = parser(extensions=words[:1] != ["data"]).parse_args(words)
+        code = parsed.run(parsed) or 0
+        sys.stdout.flush()
+        return code
     except BootcampError as error:
         print(f"bootcamp: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:
-        # "bootcamp data list | head": nobody reads on, and that is fine.
-        sys.stderr.close()
+        # "bootcamp data list | head": nobody reads on, and that is fine. Python flushes once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(extensions: bool = True) -> argparse.ArgumentParser:
     """The parser with every sub-command that is installed.
+
+    Parameters
+    ----------
+    extensions : bool
+        False leaves out what other modules add; importing them takes a second.
 
     Returns
     -------
@@ -61,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_data(commands)
-    for name in _EXTENSIONS:
+    for name in _EXTENSIONS if extensions else ():
         package, _, _ = name.rpartition(".")
         if find_spec(package) and find_spec(name):
             import_module(name).add_parser(commands)
@@ -192,7 +201,7 @@ def _print_terms(row: Dataset) -> None:
 
 
 def _list(_: argparse.Namespace) -> None:
-    from maelstrom_bootcamp.bucket import store
+    from maelstrom_bootcamp.bucket.manifest import Manifest
 
     chosen = settings()
     print(f"data: {chosen.data}, size: {chosen.size}, bucket: {chosen.bucket}\n")
@@ -200,27 +209,28 @@ def _list(_: argparse.Namespace) -> None:
         if row.plugin is None:
             state = "no plugin"
         else:
-            missing = bool(store(row.name).verify())
-            state = ("not made" if missing else "made") + (", placeholder" if row.placeholder else "")
+            entries = Manifest(chosen.bucket / "manifest", row.name).read().values()
+            state = f"{sum(e.bytes for e in entries) / 1e6:.1f} MB" if entries else "not made"
+            state += ", placeholder" if row.placeholder else ""
         print(f"{row.application}  {row.name:34} {state:22} {row.title}")
         print(f"    {'':34} {'':22} {row.licence}; original: {row.true_size}")
 
 
 def _make(args: argparse.Namespace) -> None:
-    from maelstrom_bootcamp.bucket import store
+    from maelstrom_bootcamp.bucket import samples
 
     for name in _names(args.name):
-        made = store(name, size=args.size)
+        made = samples(name, size=args.size)
         done = made.make()
         print(f"{name} ({made.size}): {f'{done} jobs done' if done else 'nothing to do'}")
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from maelstrom_bootcamp.bucket import store
+    from maelstrom_bootcamp.bucket import samples
 
     code = 0
     for name in _names(args.name):
-        checked = store(name, size=args.size)
+        checked = samples(name, size=args.size)
         if args.name == "all" and not checked.manifest.path.exists():
             continue  # never made, which is no fault
         problems = checked.verify(deep=True)
@@ -237,9 +247,9 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _clean(args: argparse.Namespace) -> None:
-    from maelstrom_bootcamp.bucket import store
+    from maelstrom_bootcamp.bucket import samples
 
-    freed = sum(store(name, size=args.size).clean() for name in _names(args.name))
+    freed = sum(samples(name, size=args.size).clean() for name in _names(args.name))
     cache = settings().cache
     if args.name == "all" and cache.is_dir():
         freed += sum(path.stat().st_size for path in cache.rglob("*") if path.is_file())

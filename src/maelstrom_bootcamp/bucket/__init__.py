@@ -30,8 +30,8 @@ __all__ = [
     "Store",
     "Writer",
     "open_dataset",
+    "samples",
     "serve",
-    "store",
     "truth",
 ]
 
@@ -40,7 +40,7 @@ class PlaceholderWarning(UserWarning):
     """The sample of this dataset shows the layout only: its values are ramps."""
 
 
-def store(name: str, *, size: str | None = None) -> Store:
+def samples(name: str, *, size: str | None = None) -> Store:
     """The sample objects of a dataset, without making anything.
 
     Parameters

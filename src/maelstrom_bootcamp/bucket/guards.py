@@ -170,7 +170,7 @@ def one_attempt(call: Callable[..., Any], *_: object, **__: object) -> Callable[
             return response
         cause, cure = _bad_status(url, status)
         if head:
-            _failed_heads[url] = (cause, cure)  # multiurl ignores it; the GET that follows need not ask again
+            _failed_heads[url] = (cause, cure)
         raise BootcampError(cause, cure)
 
     return attempt
@@ -180,8 +180,10 @@ def _raise_remembered(url: str, head: bool) -> None:
     when, cause, cure = _silent_hosts.get(urlsplit(url).netloc, (-_FORGET_AFTER, "", ""))
     if cause and time.monotonic() - when < _FORGET_AFTER:
         raise BootcampError(cause, cure)
-    if not head and url in _failed_heads:
-        raise BootcampError(*_failed_heads.pop(url))
+    # multiurl ignores a failing HEAD, asks HEAD again and then GET; all get the answer to the first.
+    failed = _failed_heads.get(url) if head else _failed_heads.pop(url, None)
+    if failed:
+        raise BootcampError(*failed)
 
 
 def _bad_status(url: str, status: int) -> tuple[str, str]:

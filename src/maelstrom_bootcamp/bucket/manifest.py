@@ -96,7 +96,7 @@ class Manifest:
         """Entries by object path; empty if there is no manifest yet."""
         try:
             lines = self.path.read_bytes().split(b"\n")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
         entries = {}
         for line in lines:

@@ -50,13 +50,12 @@ def run_jobs(jobs: Sequence[Job], header: Header, log: Path) -> Iterator[tuple[J
         What the first failing job raised; the others are stopped.
     """
     recipe = load(header.reference)
-    workers = min(MOST_WORKERS, cores(), len(jobs))
-    if workers == 1 or getattr(recipe, "in_process", False):
+    if getattr(recipe, "in_process", False):
         writer = Writer(header.root, recipe, header.size, header.seed)
         for job in jobs:
             yield job, run_job(recipe, job, writer)
         return
-    yield from _run_in_workers(jobs, header, log, workers)
+    yield from _run_in_workers(jobs, header, log, min(MOST_WORKERS, cores(), len(jobs)))
 
 
 def _run_in_workers(
@@ -94,7 +93,7 @@ class _Worker:
         share = str(max(1, cores() // n))
         environment = {"OMP_NUM_THREADS": share, "TF_CPP_MIN_LOG_LEVEL": "3"} | dict(os.environ)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "maelstrom_bootcamp.bucket.worker"],
+            [sys.executable, "-P", "-c", "from maelstrom_bootcamp.bucket.worker import main; main()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,

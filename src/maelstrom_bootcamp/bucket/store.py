@@ -107,11 +107,7 @@ class Store:
         BootcampError
             If the folder is not writable, the disk is full, or the recipe fails. What was finished is kept.
         """
-        problems, confirmed = self._compare()
-        if not problems:
-            self._record(confirmed)
-            return 0
-        return self._guarded(lambda: self._make_locked(progress))
+        return self._guarded(lambda: self._make(progress))
 
     def damage(self, problems: Iterable[Problem]) -> None:
         """Forget objects, so that the next `make` writes them again."""
@@ -176,6 +172,13 @@ class Store:
 
     # ---------------------------------------------------------------- making
 
+    def _make(self, progress: bool) -> int:
+        problems, confirmed = self._compare()
+        if problems:
+            return self._make_locked(progress)
+        self._record(confirmed)
+        return 0
+
     def _make_locked(self, progress: bool) -> int:
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._lock(on_wait=lambda: self._say_waiting(progress)):
@@ -215,12 +218,17 @@ class Store:
 
     def _check_space(self, todo: Iterable[Job]) -> None:
         needed = sum(job.bytes for job in todo)
-        if needed and shutil.disk_usage(self.root).free < needed + MARGIN:
+        if needed and self._free() < needed + MARGIN:
             raise self._disk_full(todo, None)
+
+    def _free(self) -> int:
+        """Free bytes where the bucket is or will be."""
+        folder = next(path for path in (self.root, *self.root.parents) if path.exists())
+        return shutil.disk_usage(folder).free
 
     def _disk_full(self, todo: Iterable[Job], at: str | None) -> BootcampError:
         needed = sum(job.bytes for job in todo)
-        free = shutil.disk_usage(self.root).free
+        free = self._free()
         wanted = f"about {needed / 1e6:.0f} MB ({needed} bytes)" if needed else "more space"
         where = f" while writing {at}" if at else ""
         return BootcampError(
@@ -271,7 +279,7 @@ class Store:
             if error.errno not in REFUSED:
                 raise
             raise BootcampError(
-                f"The bucket cannot be written: {error.strerror}: {error.filename or self.root}.",
+                f"The bucket cannot be read or written: {error.strerror}: {error.filename or self.root}.",
                 "Set MAELSTROM_BUCKET to a folder where you may write, or ask for a bucket that "
                 f"already holds {self.name} ({self.size}).",
             ) from error

@@ -1,4 +1,4 @@
-"""A worker process of the bucket: ``python -m maelstrom_bootcamp.bucket.worker``.
+"""A worker process of the bucket, started by `maelstrom_bootcamp.bucket.pool`.
 
 It reads a header and then jobs (pickled) from standard input and answers each with one line of JSON.
 It is started like this, not by `multiprocessing`, for two reasons: a learner's script without
@@ -96,6 +96,3 @@ def main() -> None:
     except EOFError:
         pass
 
-
-if __name__ == "__main__":
-    main()

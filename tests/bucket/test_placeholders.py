@@ -1,0 +1,182 @@
+"""The datasets whose recipe is still to come: they open by the published call, and no notebook uses one."""
+
+from __future__ import annotations
+
+import re
+
+import nbformat
+import numpy as np
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from maelstrom_bootcamp import bucket
+from maelstrom_bootcamp.bucket import recipes
+from maelstrom_bootcamp.bucket.placeholders.layout import TITLE, Placeholder
+from maelstrom_bootcamp.bucket.worker import load
+from maelstrom_bootcamp.catalog import CATALOG
+from support import NOTEBOOKS, notebook_id, read
+
+#: Each later chapter replaces those of its application by recipes and lowers this number.
+LEFT = 11
+PLACEHOLDERS = [name for name, row in CATALOG.items() if row.placeholder]
+
+
+def test_number_of_placeholders_left():
+    assert len(PLACEHOLDERS) == LEFT
+
+
+def test_catalogue_and_recipes_agree_on_what_is_a_placeholder():
+    found = [name for name in recipes.RECIPES if isinstance(load(recipes.reference(name)), Placeholder)]
+    assert sorted(found) == sorted(PLACEHOLDERS)
+
+
+def placeholders_opened(notebook: nbformat.NotebookNode) -> set[str]:
+    """Names of placeholders in the code of a notebook."""
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    return {name for name in PLACEHOLDERS if re.search(rf"{re.escape(name)}(?![\w-])", code)}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=notebook_id)
+def test_no_notebook_opens_a_placeholder(path):
+    assert not placeholders_opened(read(path))
+
+
+def test_a_notebook_that_opens_a_placeholder_is_found():
+    cells = [
+        new_markdown_cell("maelstrom-ens10"),
+        new_code_cell("bucket.open_dataset('maelstrom-radiation-tf')"),
+    ]
+    assert placeholders_opened(new_notebook(cells=cells)) == {"maelstrom-radiation-tf"}
+
+
+# ---------------------------------------------------------------- each opens by the published call
+
+#: Published call, sizes and units that the result must have.
+CALLS = {
+    "maelstrom-radiation": (
+        {"dataset": "3dcorrection", "raw_inputs": False},
+        {"column": 128, "col_variable": 27, "hl_variable": 2, "half_level": 138, "level": 137},
+        {"hr_sw": "K d-1", "flux_dn_lw": "W m-2"},
+    ),
+    "maelstrom-ens10": (
+        {"date": "0101", "dtype": "pl"},
+        {"number": 2, "time": 2, "step": 3, "isobaricInhPa": 11, "latitude": 9, "longitude": 16},
+        {"z": "m**2 s**-2", "t": "K", "q": "kg kg**-1", "w": "Pa s**-1", "d": "s**-1", "u": "m s**-1"},
+    ),
+    "maelstrom-ens5mini": (
+        {"date": "01"},
+        {"number": 5, "step": 2, "isobaricInhPa": 11},
+        {"t": "K", "z": "m**2 s**-2"},
+    ),
+    "maelstrom-downscaling-tier1": (
+        {"dataset": "testing"},
+        {"time": 6, "lat": 96, "lon": 128},
+        {"t2m_in": "K", "t2m_tar": "K"},
+    ),
+    "maelstrom-downscaling-tier2": (
+        {"dataset": "validation"},
+        {"time": 24, "rlat": 96, "rlon": 120},
+        {"t_2m_tar": "K", "hsurf_tar": "m"},
+    ),
+    "maelstrom-constants-a-b": ({}, {"dim0": 138, "dim0_0": 137}, {"hyai": "Pa", "hybm": "1"}),
+    "maelstrom-power-production": (
+        {"wind_turbine_id": 4},
+        {"time": 144, "level": 1},
+        {"production": "kW", "wind_speed": "m s**-1"},
+    ),
+    "maelstrom-weather-model-level": (
+        {"date": "2019-01-01"},
+        {"time": 24, "level": 10},
+        {"t": "K", "u": "m s**-1"},
+    ),
+    "maelstrom-weather-pressure-level": (
+        {"date": ["2019-01-01", "2019-01-02"]},
+        {"time": 48, "level": 2},
+        {"z": "m**2 s**-2", "r": "%"},
+    ),
+    "maelstrom-weather-surface-level": ({"date": "2019-01-02"}, {"time": 24, "latitude": 16}, {"sp": "Pa"}),
+}
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """One bucket for all of them: they are small and nothing damages them here."""
+    return tmp_path_factory.mktemp("buckets")
+
+
+@pytest.fixture
+def placed(kept, monkeypatch, watchdog):
+    monkeypatch.setenv("MAELSTROM_BUCKET", str(kept))
+
+
+def opened(name, **request):
+    with pytest.warns(bucket.PlaceholderWarning, match=f"{name}: the sample shows the layout only"):
+        return bucket.open_dataset(name, **request)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_published_call_gives_the_true_layout(placed, name):
+    request, sizes, units = CALLS[name]
+    data = opened(name, **request).to_xarray()
+    assert {dim: data.sizes.get(dim) for dim in sizes} == sizes
+    assert {variable: data[variable].attrs.get("units") for variable in units} == units
+
+
+@pytest.mark.parametrize(
+    "name", ["maelstrom-downscaling-tier1", "maelstrom-ens5mini", "maelstrom-constants-a-b"]
+)
+def test_title_says_what_it_is(placed, name):
+    assert opened(name, **CALLS[name][0]).to_xarray().attrs["title"] == TITLE == "PLACEHOLDER: layout only"
+
+
+def test_surface_fields_of_ens10(placed):
+    data = opened("maelstrom-ens10", date="20180101", dtype="sfc").to_xarray()
+    expected = {"sst", "tcw", "tcwv", "cp", "msl", "tcc", "u10", "v10", "t2m", "tp", "skt"}
+    assert set(data.data_vars) == expected
+    assert data.step.values.astype("timedelta64[h]").astype(int).tolist() == [0, 24, 48]
+
+
+def test_values_are_ramps(placed):
+    data = opened("maelstrom-downscaling-tier1", months=["2020-05-01", "2020-06-01"]).to_xarray()
+    values = data.t2m_in.isel(time=slice(0, 2)).values.ravel()
+    steps = np.diff(values)
+    assert values.dtype == "f8"
+    assert np.allclose(steps, steps[0], rtol=1e-6)
+    assert steps[0] > 0
+
+
+def test_single_file_of_radiation_keeps_its_merger(placed):
+    data = opened("maelstrom-radiation", patch=0).to_xarray()
+    assert data.solar_irradiance.dims == ("column",)
+
+
+@pytest.mark.slow
+def test_records_of_radiation_tf(placed):
+    dataset = opened("maelstrom-radiation-tf", subset="tier-1-val", norm=False)
+    inputs, outputs = next(iter(dataset.to_tfdataset(batch_size=4, shuffle_size=8)))
+    assert {name: tuple(value.shape) for name, value in (inputs | outputs).items()} == {
+        "sca_inputs": (4, 17),
+        "col_inputs": (4, 137, 27),
+        "hl_inputs": (4, 138, 2),
+        "inter_inputs": (4, 136, 1),
+        "pressure_hl": (4, 138, 1),
+        "sw": (4, 138, 2),
+        "lw": (4, 138, 2),
+        "hr_sw": (4, 137, 1),
+        "hr_lw": (4, 137, 1),
+    }
+    normalised = opened("maelstrom-radiation-tf", subset="tier-1", norm=True)
+    assert set(normalised.input_means) == {
+        "sca_inputs",
+        "col_inputs",
+        "hl_inputs",
+        "inter_inputs",
+        "pressure_hl",
+    }
+
+
+@pytest.mark.parametrize("name", PLACEHOLDERS)
+def test_request_in_the_catalogue_is_in_the_sample(placed, name):
+    if name == "maelstrom-radiation-tf":
+        pytest.importorskip("tensorflow")
+    opened(name, **CATALOG[name].request)
