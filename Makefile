@@ -13,8 +13,16 @@ unexport PYTHONPATH PYTHONHOME
 PIP := $(PY) -m pip --disable-pip-version-check -qq
 
 # ---- set-up: the environment is complete, hashed, and remade when its inputs change ---------------
-# .locked holds a copy of the lock that was installed, .installed the folder the package was linked from.
+# .locked is a copy of the lock that was installed, .installed names the folder the package was linked from.
 READY := $(VENV)/.installed
+
+# Environments cannot be moved: in a folder that was moved or copied, begin anew.
+ifneq ($(wildcard $(READY)),)
+ifneq ($(shell cat $(READY)),$(CURDIR))
+MOVED := yes
+.PHONY: $(VENV)/.locked
+endif
+endif
 
 define FIND_PYTHON
 found=""; \
@@ -30,7 +38,8 @@ fi
 endef
 
 $(VENV)/.locked: requirements.lock
-	@if cmp -s requirements.lock $@ && $(PY) -m pip --version >/dev/null 2>&1; then touch $@; exit 0; fi; \
+	@if [ -n "$(MOVED)" ]; then echo "This folder was moved or copied."; rm -rf $(VENV); fi; \
+	if cmp -s requirements.lock $@ && $(PY) -m pip --version >/dev/null 2>&1; then touch $@; exit 0; fi; \
 	if ! $(PY) -m pip --version >/dev/null 2>&1; then \
 	  $(FIND_PYTHON); \
 	  echo "Making $(VENV) with $$("$$found" --version) ..."; \
@@ -43,13 +52,6 @@ $(VENV)/.locked: requirements.lock
 $(READY): $(VENV)/.locked pyproject.toml
 	@$(PIP) install --no-deps -e .; \
 	echo "$(CURDIR)" > $@
-
-# A project folder that was moved or copied points at its old place: link it anew.
-ifneq ($(wildcard $(READY)),)
-ifneq ($(shell cat $(READY)),$(CURDIR))
-.PHONY: $(READY)
-endif
-endif
 
 # ---- what readers and authors call -----------------------------------------------------------------
 help: ## list the targets
