@@ -53,6 +53,7 @@ def test_worker_processes_make_the_sample(fake, root):
     assert "a library prints something" in (store.folder / "maelstrom-yr.log").read_text()
 
 
+@pytest.mark.slow
 def test_four_processes_at_once_make_each_object_once(start, root):
     code = (
         "from maelstrom_bootcamp import bucket\n"
@@ -141,6 +142,7 @@ def run_notebook(source, folder):
     return notebook.cells[0].outputs
 
 
+@pytest.mark.slow
 def test_making_leaves_no_output_in_a_notebook(root, tmp_path, kernel_environment):
     kernel_environment.setenv("PYTHONPATH", str(TESTS))
     source = (

@@ -95,4 +95,3 @@ def main() -> None:
         _serve(sys.stdin.buffer, replies)
     except EOFError:
         pass
-
