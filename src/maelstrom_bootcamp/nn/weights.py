@@ -123,7 +123,7 @@ def load_weights_npz(model: keras.Model, path: str | Path) -> dict[str, Any]:
     if expected != found:
         raise BootcampError(
             f"{Path(path).name} does not fit the model {model.name!r}: {_difference(expected, found)}.",
-            f"Build the model of the card: {card['model']} with {card['parameters']} weights ({card['command']}).",
+            f"Build {card['model']} as its card says: {card['parameters']} parameters ({card['command']}).",
         )
     for variable in model.weights:
         variable.assign(arrays[variable.path].astype(np.float32))
