@@ -1,0 +1,268 @@
+"""The reference networks that the course ships: trained at full size, ready to forecast.
+
+>>> from maelstrom_bootcamp.apps.yr import reference
+>>> model, card = reference.load_reference("unet-d0-s0")                      # doctest: +SKIP
+>>> reference.Network(model, predictors=card["plan"]["predictors"])           # doctest: +SKIP
+
+The weights stand in the folder ``weights`` beside this file, one ``NAME.npz`` for each training by
+``python -m maelstrom_bootcamp.apps.yr.train``, with the model card inside. ``reference.json`` beside them
+holds the SHA-256 of each file and its scores on the test days of the sample of size ci. It is written by
+``python -m maelstrom_bootcamp.apps.yr.reference``, after weights were added; a test scores them again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from maelstrom_bootcamp.apps.yr.evaluate import Network, evaluate, table
+from maelstrom_bootcamp.apps.yr.split import split
+from maelstrom_bootcamp.errors import BootcampError
+
+if TYPE_CHECKING:
+    import keras
+
+FOLDER = Path(__file__).parent / "weights"
+RECORDS = "reference.json"
+#: Size of the sample on whose test days the shipped weights are scored again and again.
+SIZE = "ci"
+
+
+def names(model: str | None = None, *, folder: Path = FOLDER) -> list[str]:
+    """Names of the reference weights, sorted.
+
+    Parameters
+    ----------
+    model : {"unet", "pointwise"}, optional
+        Only those of this network.
+    folder : pathlib.Path
+        Where the weights are.
+
+    Returns
+    -------
+    list of str
+    """
+    found = sorted(path.stem for path in folder.glob("*.npz"))
+    return [name for name in found if model is None or _card(name, folder)["plan"]["model"] == model]
+
+
+def load_reference(name: str, *, folder: Path = FOLDER) -> tuple[keras.Model, dict[str, Any]]:
+    """Build a reference network and give it its weights.
+
+    Parameters
+    ----------
+    name : str
+        One of `names`.
+    folder : pathlib.Path
+        Where the weights are.
+
+    Returns
+    -------
+    model : keras.Model
+        Predicts residual quantiles 0.1, 0.5, 0.9 (B, y, x, 3) in K from features (B, y, x, C), where C is
+        the number of predictors in ``card["plan"]["predictors"]``.
+    card : dict
+        The model card: command, seed, hash of the training data, machine, versions, scores at full size.
+
+    Raises
+    ------
+    BootcampError
+        If there are no such weights, or the file is not the one that was recorded.
+    """
+    from maelstrom_bootcamp import nn
+
+    path = _path(name, folder)
+    known = records(folder=folder).get(name, {}).get("sha256")
+    if known is not None and known != digest(path):
+        raise BootcampError(
+            f"{path.name} has been altered: its SHA-256 is not the recorded one.",
+            "Get the file again (git checkout), or record new weights: "
+            "python -m maelstrom_bootcamp.apps.yr.reference",
+        )
+    plan = _card(name, folder)["plan"]
+    make = {"unet": nn.unet, "pointwise": nn.pointwise_net}[plan["model"]]
+    model = make(len(plan["predictors"]), **plan["options"])
+    return model, nn.load_weights_npz(model, path)
+
+
+def load_method(name: str, *, folder: Path = FOLDER) -> Network:
+    """A reference network as a method that `maelstrom_bootcamp.apps.yr.evaluate.evaluate` can score.
+
+    Parameters
+    ----------
+    name : str
+        One of `names`.
+    folder : pathlib.Path
+        Where the weights are.
+
+    Returns
+    -------
+    Network
+    """
+    model, card = load_reference(name, folder=folder)
+    return Network(model, predictors=tuple(card["plan"]["predictors"]))
+
+
+def overview(*, folder: Path = FOLDER) -> pd.DataFrame:
+    """What is shipped, one row for each file of weights.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Where the weights are.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index: name. Network, parameters, size of the training sample, seeds, loss, best epoch, size of the
+        file (MB) and, from the card, quantile score and median MAE (K) on the test days of that size.
+    """
+    rows = {}
+    for name in names(folder=folder):
+        card = _card(name, folder)
+        plan, scores = card["plan"], card["scores"]["all"]
+        rows[name] = {
+            "network": plan["model"],
+            "parameters": card["parameters"],
+            "trained on": plan["size"],
+            "data seed": plan["data_seed"],
+            "seed": plan["seed"],
+            "uncertainty in loss": plan["uncertainty"] or "none",
+            "best epoch": card["best_epoch"],
+            "file (MB)": round(_path(name, folder).stat().st_size / 1e6, 1),
+            "quantile score": scores["quantile_score"],
+            "MAE": scores["mae"],
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")
+
+
+def records(*, folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
+    """What is recorded of each file: its SHA-256 and its scores on the test days of size ci.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Where the weights are.
+
+    Returns
+    -------
+    dict
+        Name -> {"sha256": str, "sample": {surface: {score: value}}}; empty if nothing was recorded.
+    """
+    path = folder / RECORDS
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def sample_scores(
+    name: str, *, folder: Path = FOLDER, location: str | os.PathLike[str] | None = None
+) -> dict[str, dict[str, float]]:
+    """Score weights on the test days of the sample of size ci: seconds, on every machine the same days.
+
+    Parameters
+    ----------
+    name : str
+        One of `names`.
+    folder : pathlib.Path
+        Where the weights are.
+    location : path, optional
+        Folder that holds ``air_temperature/5GB/*.nc``; default: the (served) bucket of size ci.
+
+    Returns
+    -------
+    dict
+        Surface -> {quantile_score, mae, bias, width in K, coverage from 0 to 1, pixels}.
+    """
+    trim = _card(name, folder)["plan"]["trim"]
+    found = evaluate({name: load_method(name, folder=folder)}, split(SIZE).test, trim=trim, location=location)
+    return table(found).droplevel("method").round(4).dropna().to_dict("index")
+
+
+def record(*, folder: Path = FOLDER, location: str | os.PathLike[str] | None = None) -> dict[str, dict]:
+    """Write SHA-256 and sample scores of all weights in the folder.
+
+    Parameters
+    ----------
+    folder, location
+        As for `sample_scores`.
+
+    Returns
+    -------
+    dict
+        What was written, see `records`.
+    """
+    path = folder / RECORDS
+    path.unlink(missing_ok=True)  # or new weights under an old name would be refused
+    new = {
+        name: {
+            "sha256": digest(_path(name, folder)),
+            "sample": sample_scores(name, folder=folder, location=location),
+        }
+        for name in names(folder=folder)
+    }
+    path.write_text(json.dumps(new, indent=1) + "\n", encoding="utf-8")
+    return new
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _path(name: str, folder: Path) -> Path:
+    path = folder / f"{name}.npz"
+    if not path.is_file():
+        shipped = ", ".join(names(folder=folder)) or "none"
+        raise BootcampError(
+            f"There are no reference weights {name!r} (shipped: {shipped}).",
+            "Choose a name that is shipped, or train: python -m maelstrom_bootcamp.apps.yr.train --help",
+        )
+    return path
+
+
+def _card(name: str, folder: Path) -> dict[str, Any]:
+    from maelstrom_bootcamp import nn
+
+    return nn.read_model_card(_path(name, folder))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Record all weights of the folder.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+
+    Returns
+    -------
+    int
+        0, or 1 after an error whose cause and cure were printed.
+    """
+    argparse.ArgumentParser(
+        prog="python -m maelstrom_bootcamp.apps.yr.reference",
+        description="Record SHA-256 and sample scores of the reference weights, after some were added.",
+    ).parse_args(arguments)
+    from maelstrom_bootcamp import bucket
+
+    # The course's own weather, whatever the environment says.
+    os.environ.update(MAELSTROM_SIZE=SIZE, MAELSTROM_SEED="0")
+    try:
+        bucket.serve("maelstrom-yr")
+        for name, row in record().items():
+            print(f"{name}: quantile score {row['sample']['all']['quantile_score']:.4f} K (size {SIZE})")
+    except BootcampError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
