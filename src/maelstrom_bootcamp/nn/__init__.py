@@ -10,7 +10,7 @@ start_quietly()
 
 from maelstrom_bootcamp.nn.flops import cost_by_layer, cost_by_level, macs_per_pixel
 from maelstrom_bootcamp.nn.losses import QuantileLoss, quantile_score
-from maelstrom_bootcamp.nn.training import compile_model, set_seed
+from maelstrom_bootcamp.nn.training import compile_model, cosine_restarts, fit, set_seed
 from maelstrom_bootcamp.nn.unet import activations, basic_cnn, linear_net, pointwise_net, unet
 from maelstrom_bootcamp.nn.weights import load_weights_npz, read_model_card, save_weights_npz
 
@@ -19,8 +19,10 @@ __all__ = [
     "activations",
     "basic_cnn",
     "compile_model",
+    "cosine_restarts",
     "cost_by_layer",
     "cost_by_level",
+    "fit",
     "linear_net",
     "load_weights_npz",
     "macs_per_pixel",
