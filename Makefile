@@ -60,7 +60,7 @@ help: ## list the targets
 	echo "Settings: MAELSTROM_DATA=sample|remote MAELSTROM_SIZE=ci|default|full MAELSTROM_BUCKET=folder MAELSTROM_SEED=0"
 
 book: $(READY) ## render the book from the stored outputs into _build/html
-	@jupyter-book build . --all -W --keep-going -n -q --path-output .; \
+	@jupyter-book build . --all -W --keep-going -n -q --path-output . >/dev/null; \
 	echo "The book is in $(CURDIR)/_build/html/index.html"
 
 test: check ## everything: lint, unit tests, all notebooks, book, student edition, hub; coverage >= 90 %

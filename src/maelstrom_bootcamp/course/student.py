@@ -13,7 +13,6 @@ import nbformat
 
 from maelstrom_bootcamp.course.directives import to_plain
 from maelstrom_bootcamp.course.exercises import BEGIN, exercises
-from maelstrom_bootcamp.course.notebooks import clean
 from maelstrom_bootcamp.course.project import NOTEBOOKS, find_notebooks, project_root
 from maelstrom_bootcamp.errors import BootcampError
 
@@ -37,9 +36,11 @@ def student_edition(nb: nbformat.NotebookNode) -> nbformat.NotebookNode:
     -------
     nbformat.NotebookNode
     """
-    # Imported here: nbgrader takes a second, and only this function needs it.
+    # Imported here: nbgrader and jupytext take a second, and the bootcamp command imports this module.
     from nbconvert.preprocessors import ClearOutputPreprocessor, TagRemovePreprocessor
     from nbgrader.preprocessors import ClearSolutions
+
+    from maelstrom_bootcamp.course.notebooks import clean
 
     student, _ = TagRemovePreprocessor(remove_cell_tags={"solution"}, enabled=True).preprocess(
         copy.deepcopy(nb), {}
