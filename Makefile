@@ -87,8 +87,8 @@ data: $(READY) ## make sample data  [SIZE=ci|default|full] [NAME=maelstrom-yr]
 train: $(READY) ## train the reference model of an application at full size  [APP=yr] (hours)
 	@$(PY) -m maelstrom_bootcamp.apps.$(or $(APP),yr).train $(ARGS)
 
-bench: $(READY) ## measure the loader against this machine and the training step
-	@$(PY) -m maelstrom_bootcamp.apps.yr.bench_loader $(ARGS)
+bench: $(READY) ## measure an application's data loader on this machine: speed, memory  [APP=yr]
+	@$(PY) -m maelstrom_bootcamp.apps.$(or $(APP),yr).bench_loader $(ARGS)
 
 lock: ## resolve pyproject.toml into requirements.lock and environment.yml  [UPGRADE=1]
 	@$(FIND_PYTHON); \

@@ -229,7 +229,8 @@ def _counts(nb: Notebook) -> Found:
         if not cell.source.strip():
             yield index, "an empty code cell"
         if cell.execution_count != expected:
-            yield index, f"execution count {cell.execution_count}, not {expected}: run top to bottom"
+            yield index, f"execution count {cell.execution_count}, not {expected}: run it from top to bottom"
+            return  # all later ones are wrong as well
 
 
 def _length(nb: Notebook) -> Found:
