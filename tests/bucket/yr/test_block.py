@@ -84,7 +84,7 @@ def test_errors_grow_and_the_ensemble_spreads(block: Block) -> None:
     run = block.runs[_start(DAYS[0])]
     spread = run.t2m.std(axis=1).mean(axis=(1, 2))
     assert spread[0] < 0.05
-    assert spread[4:].mean() > 2 * spread[1]
+    assert spread[4:].mean() > 1.5 * spread[1]
     assert run.cloud.min() >= 0
     assert run.cloud.max() <= 1
     assert run.precipitation.min() >= 0
@@ -130,3 +130,24 @@ def test_observations_follow_nature_where_stations_are_good(block: Block) -> Non
     good = (stations.fault == 0) & ~stations.official
     assert 0.3 < departure[good].std() < 1.5
     assert np.ptp(value[stations.fault == FAULTS.index("stuck")]) == 0
+
+
+def test_free_air_errors_are_of_operational_size() -> None:
+    """Temperature at 850 hPa: some tenths of a kelvin at the start, below 1.3 K after two days.
+
+    Operational forecasts of this kind are near 0.7 K after a day; the generator must not be so wrong in the
+    large scale that nothing else can be seen.
+    """
+    terrain, error = ground(model=True), {0: [], 24: [], 48: []}
+    for start in range(1000, 17000, 800):
+        errors = simulate._draw_errors(0, start, 1)
+        for lead, squares in error.items():
+            hour = start + lead
+            made = simulate.flow(0, hour, terrain, simulate._error_at(0, hour, lead, errors)).free_air
+            true = simulate.flow(0, hour, terrain, simulate.no_error()).free_air
+            squares.append(float(((made - true) ** 2).mean()))
+    rms = {lead: np.sqrt(np.mean(squares)) for lead, squares in error.items()}
+    assert rms[0] < rms[24] < rms[48]
+    assert 0.2 < rms[0] < 0.6
+    assert 0.5 < rms[24] < 1.0
+    assert rms[48] < 1.3
