@@ -135,8 +135,7 @@ def test_observations_follow_nature_where_stations_are_good(block: Block) -> Non
 def test_free_air_errors_are_of_operational_size() -> None:
     """Temperature at 850 hPa: some tenths of a kelvin at the start, below 1.3 K after two days.
 
-    Operational forecasts of this kind are near 0.7 K after a day; the generator must not be so wrong in the
-    large scale that nothing else can be seen.
+    The generator must not be so wrong in the large scale that nothing else can be seen.
     """
     terrain, error = ground(model=True), {0: [], 24: [], 48: []}
     for start in range(1000, 17000, 800):
