@@ -49,3 +49,6 @@ def start_quietly() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+    # "5 out of the last 10 calls triggered tf.function retracing": true of every comparison of several
+    # networks, and no fault. Without this the lines would stand in the notebooks.
+    tf.get_logger().setLevel("ERROR")
