@@ -182,7 +182,7 @@ def sample_scores(
     """
     trim = _card(name, folder)["plan"]["trim"]
     found = evaluate({name: load_method(name, folder=folder)}, split(SIZE).test, trim=trim, location=location)
-    return table(found).droplevel("method").round(4).dropna().to_dict("index")
+    return table(found).droplevel(1).round(4).dropna().to_dict("index")
 
 
 def record(*, folder: Path = FOLDER, location: str | os.PathLike[str] | None = None) -> dict[str, dict]:
