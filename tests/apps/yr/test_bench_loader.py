@@ -20,13 +20,19 @@ def test_side_by_side_takes_medians(monkeypatch):
     assert (a, b, ratio) == (4, 2, 2)
 
 
-def test_report(paths, capsys):
+def test_memory_of_a_fresh_process(paths):
+    assert 1e7 < bench.peak_memory(paths[:1], batch_size=2, patch=64) < 1e10
+
+
+def test_report(paths, capsys, monkeypatch):
+    measured = []
+    monkeypatch.setattr(bench, "peak_memory", lambda p, **_: measured.append(len(p)) or 1_000_000 * len(p))
     found = bench.report(paths, batch_size=2, patch=64, repeats=1)
     printed = capsys.readouterr().out
     assert found["reading"]["ratio"] == found["reading"]["reader"] / found["reading"]["fromfile"]
     assert found["delivery"]["loader"] > 0
-    assert list(found["memory"]) == [1, 2, 4]
-    assert all(m > 1e7 for m in found["memory"].values())
+    assert measured == [1, 2, 4]
+    assert found["memory"] == {1: 1_000_000, 2: 2_000_000, 4: 4_000_000}
     for line in ("4 files of", "reading alone", "np.fromfile", "loader", "training", "peak memory"):
         assert line in printed
 

@@ -207,3 +207,16 @@ def test_file_damaged_after_indexing_is_named_by_tensorflow(tmp_path, write):
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(tf.errors.OpError, match=r"20200706T09Z\.nc has changed"):
         list(dataset)
+
+
+def test_both_ways_into_the_sample_bucket_give_the_same():
+    """The published call and the loader, given the same dates of the course's own sample."""
+    from maelstrom_bootcamp.apps.yr.dataset import _resolved, open_runs, run_paths
+    from maelstrom_bootcamp.bucket.yr.periods import PERIODS
+
+    dates = PERIODS["ci"]["test"][:2]
+    features, target = to_features(open_runs(dates))
+    found = everything(make_dataset(dates, shuffle=False))
+    np.testing.assert_array_equal(found[0], features)
+    np.testing.assert_array_equal(found[1], target)
+    assert run_paths(dates) == _resolved(dates, None)

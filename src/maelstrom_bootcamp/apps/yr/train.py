@@ -154,7 +154,8 @@ def train(
     state.restore(model)
     while len(state.history) < plan.epochs:
         epoch = len(state.history)
-        logs = model.fit(data, validation_data=validation, epochs=epoch + 1, initial_epoch=epoch, verbose=0)
+        span = {"initial_epoch": epoch, "epochs": epoch + 1}
+        logs = model.fit(data, validation_data=validation, shuffle=False, verbose=0, **span)
         row = {name: float(values[0]) for name, values in logs.history.items()}
         state.advance(model, row)
         if verbose:
