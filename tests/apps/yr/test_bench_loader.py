@@ -20,10 +20,12 @@ def test_side_by_side_takes_medians(monkeypatch):
     assert (a, b, ratio) == (4, 2, 2)
 
 
+@pytest.mark.slow
 def test_memory_of_a_fresh_process(paths):
     assert 1e7 < bench.peak_memory(paths[:1], batch_size=2, patch=64) < 1e10
 
 
+@pytest.mark.slow
 def test_report(paths, capsys, monkeypatch):
     measured = []
     monkeypatch.setattr(bench, "peak_memory", lambda p, **_: measured.append(len(p)) or 1_000_000 * len(p))
@@ -43,6 +45,7 @@ def test_child_measures_itself(paths, capsys, monkeypatch):
     assert int(capsys.readouterr().out) > 1e7
 
 
+@pytest.mark.slow
 def test_failing_child_is_reported(tmp_path):
     with pytest.raises(BootcampError, match="measuring process failed"):
         bench.peak_memory([tmp_path / "none.nc"])

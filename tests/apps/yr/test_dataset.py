@@ -26,6 +26,7 @@ def test_coordinates_say_what_they_are(runs):
     assert isinstance(runs["latitude"].data, np.ndarray)
 
 
+@pytest.mark.filterwarnings("ignore:No index created")  # the published call, as it is
 def test_values_are_those_of_the_published_call(runs, folder):
     import climetlab
 

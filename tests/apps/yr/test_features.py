@@ -18,6 +18,7 @@ def test_table_is_the_plugins():
     assert set(f.PUBLISHED_TABLE) == set(f.DYNAMIC + f.STATIC)
 
 
+@pytest.mark.filterwarnings("ignore:No index created")  # the published call, as it is
 def test_features_agree_with_the_plugins_own_normalisation(runs, folder):
     import climetlab
 

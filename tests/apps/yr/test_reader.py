@@ -28,6 +28,7 @@ def test_index_of_a_contiguous_file(paths):
     assert run.field_bytes == 4 * 64 * 64 * (10 * 8 + 6 + 2 * 10)
 
 
+@pytest.mark.filterwarnings("ignore:endian-ness")
 @pytest.mark.parametrize(
     "storage",
     [

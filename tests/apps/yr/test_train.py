@@ -21,6 +21,7 @@ def stored(path) -> dict[str, np.ndarray]:
         return {name: file[name] for name in file.files if name != "model_card"}
 
 
+@pytest.mark.slow
 def test_one_epoch_of_the_unet(where, year, capsys):
     """The real network of 1,314,019 parameters, one epoch on tiny files, through the command line."""
     words = "--size ci --patch 64 --batch-size 8 --trim 8 --epochs 1 --seed 3"
@@ -58,6 +59,7 @@ def test_the_card_says_how_to_repeat_the_training(whole):
     assert len(card["data_hash"]) == 64
 
 
+@pytest.mark.slow
 def test_interrupted_training_goes_on_where_it_stopped(where, whole, monkeypatch):
     """And, as a consequence, the same command gives the same weights."""
     plan = t.Plan(**TINY, epochs=3)
