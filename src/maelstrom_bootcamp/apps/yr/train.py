@@ -182,7 +182,7 @@ def _write(
         variable.assign(np.asarray(variable).astype(np.float16).astype(np.float32))
     method = Network(model, predictors=plan.predictors)
     scores = table(evaluate({plan.model: method}, periods.test, trim=plan.trim, location=folder))
-    rounded = scores.droplevel("model").round(4).dropna().to_dict("index")
+    rounded = scores.droplevel("model").astype(float).round(4).dropna().to_dict("index")
     return nn.save_weights_npz(
         model,
         out,
