@@ -182,7 +182,10 @@ def _open(days: list[str], location: str | os.PathLike[str] | None) -> xr.Datase
             warnings.simplefilter("ignore")  # "No index created for dimension time"
             ds = data.to_xarray()
             if "targets" not in ds:  # a single date: do what the merger would have done
-                ds = data.preprocess(ds).expand_dims("time")
+                with (
+                    ds as file
+                ):  # a file left open may be opened again by another HDF5 library: crashes were seen
+                    ds = data.preprocess(file).expand_dims("time").load()
     except (OSError, KeyError, ValueError) as error:
         raise BootcampError(
             f"A run between {days[0]} and {days[-1]} cannot be read: {error}.",
