@@ -83,11 +83,31 @@ def test_control_does_not_depend_on_the_number_of_members(block: Block) -> None:
 def test_errors_grow_and_the_ensemble_spreads(block: Block) -> None:
     run = block.runs[_start(DAYS[0])]
     spread = run.t2m.std(axis=1).mean(axis=(1, 2))
-    assert spread[0] < 0.05
-    assert spread[4:].mean() > 1.5 * spread[1]
+    assert 0.1 < spread[0] < 0.6
+    assert spread[8] > 1.2 * spread[0]  # 48 h later, at the same time of the day
     assert run.cloud.min() >= 0
     assert run.cloud.max() <= 1
     assert run.precipitation.min() >= 0
+
+
+def test_cold_air_lies_in_the_lowlands_and_the_model_s_is_too_thin() -> None:
+    terrain, hour = ground(), int(np.argmax(weather.drivers(0).inversion))
+    cold = simulate.cold_air(weather.drivers(0), hour, terrain)
+    assert cold.min() == 0
+    assert cold[terrain.altitude > 1500].max() == 0
+    lowland = terrain.land & (terrain.altitude < 150)
+    assert cold[lowland & (terrain.maritime < 0.1)].mean() > 4
+    assert cold[~terrain.land].mean() < 0.5 * cold[lowland].mean()
+    assert simulate._cycle_error(0, hour).inversion[0] < 1
+
+
+def test_members_are_perturbed_about_the_control(block: Block) -> None:
+    errors = simulate._draw_errors(0, _start(DAYS[0]), 5)
+    first = simulate._perturbation(0, _start(DAYS[0]), ground(model=True), errors)
+    assert not first[0].any()
+    assert all(0.1 < np.abs(member).mean() < 2 for member in first[1:])
+    apart = np.corrcoef(first[1:].reshape(4, -1))
+    assert np.abs(apart[~np.eye(4, dtype=bool)]).max() < 0.9
 
 
 def test_quality_control_finds_the_planted_faults(block: Block) -> None:

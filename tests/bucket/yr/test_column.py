@@ -74,6 +74,20 @@ def test_sunshine_is_zero_at_night_and_prefers_slopes_that_face_the_sun() -> Non
     assert overcast.mean() < 0.35 * short.mean()
 
 
+def test_sea_breeze_cools_the_coast_of_a_warm_day_and_the_model_s_is_weaker() -> None:
+    g = ground()
+    air = np.full((1, 128, 128), 298.0, "f4")
+    calm = column.Forcing(air, np.full((1, 1, 1), 2.0, "f4"), np.zeros_like(air), sea=293.0)
+    full, weak = (column.sea_breeze(air, calm, g, p)[0] for p in (column.NATURE, column.MODEL))
+    coast, inland = g.land & (g.maritime > 0.4) & (g.altitude < 50), g.land & (g.maritime < 0.01)
+    assert full[coast].mean() > 10 * full[inland].mean()
+    assert weak[coast].mean() < 0.5 * full[coast].mean()
+    assert not full[~g.land].any()
+    assert not column.sea_breeze(air - 6, calm, g, column.NATURE).any()  # the land is colder than the sea
+    windy = replace(calm, wind=np.full((1, 1, 1), 20.0, "f4"))
+    assert column.sea_breeze(air, windy, g, column.NATURE).max() < 0.01
+
+
 def test_snow_line_follows_the_season() -> None:
     g = ground()
     winter, summer = (column.surface(g, 0.0, t).albedo for t in (268.0, 288.0))

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from maelstrom_bootcamp.bucket.yr import weather
 from maelstrom_bootcamp.bucket.yr.periods import MISSING, PERIODS, SPLITS, blocks, run_start
@@ -47,6 +48,35 @@ def test_travelling_field_travels_and_keeps_its_variance() -> None:
     next_day = weather.travelling_field(0, "clouds", 124, xx, yy, 25e3)
     assert np.corrcoef(field.ravel(), later.ravel())[0, 1] > 0.9
     assert abs(np.corrcoef(field.ravel(), next_day.ravel())[0, 1]) < 0.5
+
+
+def test_what_is_known_and_what_is_lost_add_up_and_small_scales_go_first() -> None:
+    x = np.arange(256) * 4000.0
+    xx, yy = np.meshgrid(x, x)
+    kind = {"length": 25e3, "steepness": 0.75}
+    whole = weather.travelling_field(0, "clouds", 100, xx, yy, **kind)
+    known = weather.travelling_field(0, "clouds", 100, xx, yy, **kind, limit=10e3)
+    other = weather.travelling_field(0, "run", 100, xx, yy, **kind, limit=10e3, lost=True)
+    assert (known + other).var() == pytest.approx(whole.var(), rel=0.1)
+
+    def coherence(scale: float) -> float:
+        """Correlation of forecast and nature at one scale (cells of 4 km)."""
+        band = [gaussian_filter(f, scale) - gaussian_filter(f, 2 * scale) for f in (whole, known + other)]
+        return float(np.corrcoef(band[0].ravel(), band[1].ravel())[0, 1])
+
+    assert coherence(8) > 0.9
+    assert coherence(1) < 0.5
+
+
+def test_inversions_are_a_matter_of_calm_winter_weather() -> None:
+    d = weather.drivers(0)
+    month = np.array([weather.time_of(h).month for h in range(0, weather.HOURS, 24)])
+    strength, wind = d.inversion[::24], np.hypot(d.u, d.v)[::24]
+    winter = np.isin(month, (12, 1, 2))
+    assert 0.3 < (strength[winter] > 0.5).mean() < 0.8
+    assert (strength[np.isin(month, (6, 7, 8))] > 0.5).mean() < 0.25
+    assert 3 < np.quantile(strength[winter], 0.95) < 12
+    assert wind[winter & (strength > 2)].mean() < wind[winter & (strength == 0)].mean()
 
 
 def test_hidden_ground_forgets_within_the_gap_between_the_splits() -> None:

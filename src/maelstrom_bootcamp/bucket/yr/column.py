@@ -1,14 +1,14 @@
 """Surface energy balance of every grid point: skin, near-surface air and deep soil.
 
     C dTs/dt = (1 - a) S + e (Ld - sigma Ts^4) - H - LE - k (Ts - Td)
-    dTa/dt   = H / (rho cp h) + min(Ts - Ta, 0) / 5 h - (Ta - Tfree) / tau - D
+    dTa/dt   = H / (rho cp h) + min(Ts - Ta, 0) / 5 h - (Ta - Tfree) / tau - D - B
     dTd/dt   = (Ts - Td) / 8 days
 
 S is the sunshine on the slope under the clouds, Ld the long wave from air and cloud, H the sensible heat
 (weak when stable: the air then decouples from the ground), LE the latent heat, Tfree the free air at
 that altitude. tau grows with the strength of the inversion and with shelter; D is the drainage of cold air
-into hollows on calm clear nights. The forecast model has the same equations, coarser ground, no D and a
-cap on tau: the classic warm bias of models in cold pools.
+into hollows on calm clear nights, B the sea breeze. The forecast model has the same equations, coarser
+ground, no D, a weak B and a cap on tau: the classic warm bias of models in cold pools.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ EMISSIVITY = 0.97
 SOLAR_CONSTANT = 1361.0  # W m-2
 HEAT_CAPACITY = 1.3e5  # of the skin layer, J m-2 K-1
 RADIATIVE_TIME = 5 * 3600.0  # s, cooling of a stable surface layer to the ground by long-wave exchange
+BREEZE_TIME = 3 * 3600.0  # s, exchange of the air at the coast by a full sea breeze
 DEEP_SOIL_TIME = 8 * 86400.0  # s
 STEP = 900.0  # s
 LAPSE_RATE = 0.0065  # K m-1, standard atmosphere: for mixing along slopes
@@ -41,14 +42,17 @@ class Physics:
         Cooling of hollows by drainage at full strength, K h-1.
     longest_mixing : float
         Cap on the growth of the mixing time, h.
+    breeze : float
+        Strength of the sea breeze, 1 in nature.
     """
 
     drainage: float
     longest_mixing: float
+    breeze: float
 
 
-NATURE = Physics(drainage=1.3, longest_mixing=8.0)
-MODEL = Physics(drainage=0.0, longest_mixing=3.0)
+NATURE = Physics(drainage=1.3, longest_mixing=8.0, breeze=1.0)
+MODEL = Physics(drainage=0.0, longest_mixing=3.0, breeze=0.4)
 
 
 @dataclass(frozen=True)
@@ -204,10 +208,38 @@ def step(
             * (1 - 0.7 * cloud)
         )
         new_air = new_air - np.float32(physics.drainage * STEP / 3600) * drain
+    new_air = new_air - np.float32(STEP / BREEZE_TIME) * sea_breeze(ta, forcing, ground, physics)
     new_deep = np.where(
         ground.land, td + np.float32(STEP / DEEP_SOIL_TIME) * (ts - td), np.float32(forcing.sea)
     )
     return State(*(np.asarray(f, dtype="float32") for f in (new_skin, new_air, new_deep)))
+
+
+def sea_breeze(air: np.ndarray, forcing: Forcing, ground: Ground, physics: Physics) -> np.ndarray:
+    """How far the air over land is from the marine air that a sea breeze brings.
+
+    Parameters
+    ----------
+    air : numpy.ndarray
+        Near-surface air, K, (..., n, n).
+    forcing : Forcing
+    ground : Ground
+    physics : Physics
+
+    Returns
+    -------
+    numpy.ndarray
+        K, to be divided by `BREEZE_TIME`; 0 where no breeze blows.
+
+    Notes
+    -----
+    A closure, not a circulation: the breeze sets in where the land is 2 K warmer than the sea, is full at
+    8 K, fades with the large-scale wind, the distance from the coast and the altitude.
+    """
+    warmer = air - np.float32(forcing.sea)
+    onset = np.clip((warmer - 2) / 6, 0, 1) * np.exp(-((forcing.wind / 8) ** 2))
+    near = np.where(ground.land, 2 * ground.maritime * np.exp(-ground.altitude / 250), 0)
+    return np.float32(physics.breeze) * near.astype("float32") * onset * warmer
 
 
 def mix(state: State, ground: Ground, share: float = 0.25, length: float = 2000.0) -> State:

@@ -150,7 +150,7 @@ class YrRecipe:
     """Makes the sample of ``maelstrom-yr``, one block of consecutive days a job."""
 
     name = NAME
-    version = "1"
+    version = "2"
 
     def plan(self, size: str, seed: int) -> list[Job]:
         """One job for each block: the runs' objects and the truth beside them."""

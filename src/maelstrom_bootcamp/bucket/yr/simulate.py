@@ -10,7 +10,7 @@ scale, and a wrong wind that displaces clouds and fronts further with every hour
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
@@ -33,6 +33,13 @@ from maelstrom_bootcamp.bucket.yr.terrain import Ground, ground
 
 ANALYSIS_HOURS = (3, 9, 15, 21)  # UTC: valid times of every run, whichever its cycle
 MEMBERS = 5
+MEMBER_DISTANCE = 200e3  # m
+CLOUDS = {"length": 25e3, "steepness": 0.75}
+LIMIT_AT_START = 4e3  # m: half of a wave of 25 km is known (exp(-(k limit)^2 / 2))
+LIMIT_GROWTH = 6e3  # m per day
+# Models make strong inversions too weak: Atlaskin and Vihma (2012, Q. J. R. Meteorol. Soc. 138) found it in
+# IFS, HIRLAM, AROME and GFS; how much is set here, not taken from there.
+MODEL_INVERSION = 0.7
 SUBSTEPS = 4  # of 15 minutes
 
 
@@ -50,10 +57,12 @@ class FlowError:
         Log-odds.
     shift_x, shift_y : numpy.ndarray
         Displacement of clouds and fronts, m.
-    texture : float
-        Correlation of the cloud texture with nature's, 0 to 1.
+    inversion : numpy.ndarray
+        Factor on the strength of the low-level inversion; 1 in nature.
+    limit : float
+        Predictability limit of the clouds, m; 0 for nature's own clouds.
     stream : int
-        Number of the independent texture that fills the rest; -1 for none.
+        Number of the independent clouds that take the place of the lost ones.
     """
 
     temperature: np.ndarray
@@ -62,14 +71,34 @@ class FlowError:
     cloudiness: np.ndarray
     shift_x: np.ndarray
     shift_y: np.ndarray
-    texture: float = 1.0
+    inversion: np.ndarray
+    limit: float = 0.0
     stream: int = -1
 
 
 def no_error() -> FlowError:
     """The flow of nature itself (one member)."""
     zero = np.zeros(1, dtype="float32")
-    return FlowError(zero, zero, zero, zero, zero, zero)
+    return FlowError(zero, zero, zero, zero, zero, zero, inversion=zero + 1)
+
+
+def cold_air(d: weather.Drivers, hour: int, terrain: Ground) -> np.ndarray:
+    """How much colder the air is than the free air's lapse rate says, below an inversion.
+
+    Parameters
+    ----------
+    d : weather.Drivers
+    hour : int
+        Hours since the origin.
+    terrain : Ground
+
+    Returns
+    -------
+    numpy.ndarray
+        (n, n), K, not negative: full at sea level, 0 at the top; the sea destroys most of it.
+    """
+    below = np.clip(1 - terrain.altitude / d.inversion_top[hour], 0, 1)
+    return d.inversion[hour] * below * (1 - 0.75 * terrain.maritime)
 
 
 def flow(seed: int, hour: int, terrain: Ground, error: FlowError) -> Forcing:
@@ -93,13 +122,17 @@ def flow(seed: int, hour: int, terrain: Ground, error: FlowError) -> Forcing:
     across = [a[:, None, None] for a in (error.shift_x, error.shift_y)]
     x = terrain.x[None, None, :] - d.travelled_x[hour] - across[0] + 0 * terrain.y[None, :, None]
     y = terrain.y[None, :, None] - d.travelled_y[hour] - across[1] + 0 * terrain.x[None, None, :]
-    clouds = weather.travelling_field(seed, "clouds", hour, x, y, length=25e3)
-    if error.texture < 1:
-        other = weather.travelling_field(seed, "run", hour + 1000 * error.stream, x, y, length=25e3)
-        clouds = error.texture * clouds + np.sqrt(1 - error.texture**2) * other
+    clouds = weather.travelling_field(seed, "clouds", hour, x, y, **CLOUDS, limit=error.limit)
+    if error.limit:
+        # Every member has clouds of its own: the same independent field, sampled far from the others.
+        away = MEMBER_DISTANCE * np.arange(len(error.temperature))[:, None, None]
+        own = hour + 1000 * error.stream
+        clouds += weather.travelling_field(
+            seed, "run", own, x + away, y, **CLOUDS, limit=error.limit, lost=True
+        )
     front = weather.travelling_field(seed, "front", hour, x, y, length=120e3)
     band = 2.2 * np.exp(-((front / 0.4) ** 2)) - 0.8  # cloud along the front, between the air masses
-    odds = 1.4 * (d.cloudiness[hour] + error.cloudiness[:, None, None]) + 1.5 * clouds + band
+    odds = 1.4 * (d.cloudiness[hour] + error.cloudiness[:, None, None]) + 2.0 * clouds + band
     across_domain = d.gradient_x[hour] * terrain.x[None, :] + d.gradient_y[hour] * terrain.y[:, None]
     free_air = (
         d.t850[hour]
@@ -107,6 +140,7 @@ def flow(seed: int, hour: int, terrain: Ground, error: FlowError) -> Forcing:
         + weather.FRONT_AMPLITUDE * front
         + across_domain / weather.WIDTH
         + d.lapse_rate[hour] * (terrain.altitude - 1450)
+        - error.inversion[:, None, None] * cold_air(d, hour, terrain)
     )
     wind = np.hypot(d.u[hour] + error.wind_x, d.v[hour] + error.wind_y)[:, None, None]
     as32 = [np.asarray(f, dtype="float32") for f in (free_air, wind, 1 / (1 + np.exp(-odds)))]
@@ -166,10 +200,11 @@ def _cycle_error(seed: int, hour: int) -> FlowError:
         temperature=one(0.15) + np.float32(drift),
         wind_x=one(0.8),
         wind_y=one(0.8),
-        cloudiness=one(0.2),
+        cloudiness=one(0.1),
         shift_x=one(6e3),
         shift_y=one(6e3),
-        texture=0.9,
+        inversion=np.full(1, MODEL_INVERSION, dtype="float32"),
+        limit=LIMIT_AT_START,
         stream=hour // 6,
     )
 
@@ -252,25 +287,26 @@ class Run:
 class _RunErrors:
     """Random numbers of a run: error of the control and departures of the members, initial and growing."""
 
-    initial: np.ndarray  # (6, members): temperature, wind x, y, cloudiness, shift x, y
+    initial: np.ndarray  # (7, members): temperature, wind x, y, cloudiness, shift x, y, log inversion
     growth: np.ndarray  # the same, per day (shifts: m per day)
     stream: int
 
 
+MEMBER_LOCAL_SPREAD = 0.6  # K, at the start
 # Standard deviations of the control's error and of the members' departures from it. The members are
 # under-dispersive on purpose, as operational ensembles are near the ground.
-_CONTROL_INITIAL = np.array([0.15, 0.8, 0.8, 0.2, 6e3, 6e3])
-_CONTROL_GROWTH = np.array([0.35, 1.2, 1.2, 0.4, 20e3, 20e3])
-_MEMBER_INITIAL = np.array([0.15, 0.5, 0.5, 0.2, 4e3, 4e3])
-_MEMBER_GROWTH = np.array([0.25, 0.8, 0.8, 0.3, 15e3, 15e3])
+_CONTROL_INITIAL = np.array([0.15, 0.8, 0.8, 0.1, 6e3, 6e3, 0.1])
+_CONTROL_GROWTH = np.array([0.35, 1.2, 1.2, 0.2, 20e3, 20e3, 0.1])
+_MEMBER_INITIAL = np.array([0.3, 0.8, 0.8, 0.2, 6e3, 6e3, 0.2])
+_MEMBER_GROWTH = np.array([0.45, 1.2, 1.2, 0.3, 20e3, 20e3, 0.15])
 
 
 def _draw_errors(seed: int, start: int, members: int) -> _RunErrors:
     g = weather.rng(seed, "run", start)
-    initial = _CONTROL_INITIAL[:, None] * g.standard_normal((6, 1)) * np.ones((1, MEMBERS))
-    growth = _CONTROL_GROWTH[:, None] * g.standard_normal((6, 1)) * np.ones((1, MEMBERS))
-    initial[:, 1:] += _MEMBER_INITIAL[:, None] * g.standard_normal((6, MEMBERS - 1))
-    growth[:, 1:] += _MEMBER_GROWTH[:, None] * g.standard_normal((6, MEMBERS - 1))
+    initial = _CONTROL_INITIAL[:, None] * g.standard_normal((7, 1)) * np.ones((1, MEMBERS))
+    growth = _CONTROL_GROWTH[:, None] * g.standard_normal((7, 1)) * np.ones((1, MEMBERS))
+    initial[:, 1:] += _MEMBER_INITIAL[:, None] * g.standard_normal((7, MEMBERS - 1))
+    growth[:, 1:] += _MEMBER_GROWTH[:, None] * g.standard_normal((7, MEMBERS - 1))
     return _RunErrors(initial[:, :members], growth[:, :members], stream=start)
 
 
@@ -278,7 +314,9 @@ def _error_at(seed: int, hour: int, lead: int, errors: _RunErrors) -> FlowError:
     days = lead / 24
     total = (errors.initial + np.sqrt(days) * errors.growth * (0.5 + 0.5 * min(days, 1))).astype("float32")
     total[0] += np.float32(weather.drivers(seed).model_drift[hour])
-    return FlowError(*total, texture=0.9 - 0.35 * min(days, 2) / 2, stream=errors.stream)
+    inversion = np.float32(MODEL_INVERSION) * np.exp(total[6])
+    limit = LIMIT_AT_START + LIMIT_GROWTH * (lead // 6) / 4  # in steps: fields are kept for six hours
+    return FlowError(*total[:6], inversion, limit=limit, stream=errors.stream)
 
 
 def _diagnose(
@@ -293,6 +331,17 @@ def _diagnose(
     # The sea is smooth: more of the wind at 850 hPa arrives at 10 m than over land.
     factor = (0.7 - 0.3 * terrain.land_area_fraction) * terrain.exposure * (1 - 0.55 * terrain.shelter)
     return wet * (1.0 + 5.0 * lift), u * factor, v * factor
+
+
+def _perturbation(seed: int, start: int, terrain: Ground, errors: _RunErrors) -> np.ndarray:
+    """Departure of the members' first temperature from the control's, (members, n, n), K."""
+    number = np.arange(errors.initial.shape[1])[:, None, None]
+    x = terrain.x[None, None, :] + MEMBER_DISTANCE * number + 0 * terrain.y[None, :, None]
+    y = terrain.y[None, :, None] + 0 * x
+    local = weather.travelling_field(seed, "run", 1000 * start, x, y, length=20e3)
+    whole = errors.initial[0] - errors.initial[0, 0]
+    spread = whole[:, None, None] + MEMBER_LOCAL_SPREAD * local
+    return np.where(number > 0, spread, 0).astype("float32")
 
 
 def run(seed: int, start: int, state: State, leads: Iterable[int], members: int = MEMBERS) -> Run:
@@ -319,6 +368,7 @@ def run(seed: int, start: int, state: State, leads: Iterable[int], members: int 
     climate = weather.drivers(seed).t850_climate
     errors = _draw_errors(seed, start, members)
     state = State(*(np.repeat(f[:1], members, axis=0) for f in (state.skin, state.air, state.deep)))
+    state = replace(state, air=state.air + _perturbation(seed, start, terrain, errors))
     kept: list[tuple[np.ndarray, ...]] = []
     land = surface(terrain, 0.0, float(climate[start]))
     for lead in range(wanted[-1] + 1):

@@ -26,6 +26,7 @@ EARTH_RADIUS = 6.371e6  # m, the sphere of MET Norway's grids
 LATITUDE_0, LONGITUDE_0 = 45.8, 13.7  # centre of the domain, degrees
 POINTS, SPACING = 128, 1000.0  # analysis grid: points per side, m
 MODEL_SPACING = 2500.0  # m, as the MetCoOp ensemble MEPS
+COAST_SCALE = 8e3  # m, reach of the sea's influence over land
 MODEL_POINTS = 55  # 137.5 km: the forecast model's domain is wider than the analysis grid
 PROJ4 = (
     f"+proj=lcc +lat_0={LATITUDE_0} +lon_0={LONGITUDE_0} +lat_1={LATITUDE_0} +lat_2={LATITUDE_0}"
@@ -53,6 +54,8 @@ class Ground:
         0 (open or summit) to 1 (valley floor), from the topographic position at 4 and 10 km.
     exposure : numpy.ndarray
         Factor on the wind, 0.35 in hollows to 2.2 on summits.
+    maritime : numpy.ndarray
+        Share of sea around, weighted by a Gaussian of 8 km: 1 far out, 0.5 at a straight coast, 0 inland.
     spacing : float
         Grid spacing, m.
     """
@@ -67,6 +70,7 @@ class Ground:
     aspect: np.ndarray
     shelter: np.ndarray
     exposure: np.ndarray
+    maritime: np.ndarray
     spacing: float
 
     @property
@@ -154,7 +158,9 @@ def ground(model: bool = False) -> Ground:
     # A model resolves about two of its grid lengths: smooth the terrain to that before sampling it.
     altitude, laf = _sample(latitude, longitude, smooth=2.2 if model else 0.0)
     altitude = np.where(laf > 0.05, altitude, 0.0)
-    return Ground(x, x.copy(), latitude, longitude, altitude, laf, *_shape(altitude, spacing), spacing)
+    maritime = gaussian_filter((laf <= 0.5).astype(float), COAST_SCALE / spacing)
+    shape = _shape(altitude, spacing)
+    return Ground(x, x.copy(), latitude, longitude, altitude, laf, *shape, maritime, spacing)
 
 
 def settlements() -> list[dict[str, str | float]]:

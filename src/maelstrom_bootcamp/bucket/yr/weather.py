@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 import numpy as np
+from scipy.fft import irfft2
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, map_coordinates
 from scipy.signal import lfilter
 
@@ -35,6 +36,7 @@ _STREAMS = (
     "stations",
     "observations",
     "assimilation",
+    "inversion",
 )
 
 
@@ -118,6 +120,10 @@ class Drivers:
         Wind at 850 hPa, m s-1.
     cloudiness : numpy.ndarray
         Log-odds of cloud, without texture.
+    inversion : numpy.ndarray
+        Strength of the low-level inversion, K at sea level; 0 for none.
+    inversion_top : numpy.ndarray
+        Its top, m above sea level.
     travelled_x, travelled_y : numpy.ndarray
         Path of the air since the origin, m.
     sea_surface_temperature : numpy.ndarray
@@ -134,6 +140,8 @@ class Drivers:
     u: np.ndarray
     v: np.ndarray
     cloudiness: np.ndarray
+    inversion: np.ndarray
+    inversion_top: np.ndarray
     travelled_x: np.ndarray
     travelled_y: np.ndarray
     sea_surface_temperature: np.ndarray
@@ -162,6 +170,10 @@ def drivers(seed: int) -> Drivers:
     cold = np.cos(year - 2 * np.pi * 25 / 365.25)  # coldest around 25 January
     climate = 278.5 - 8.5 * cold
     u, v = 2.5 + 5.5 * wind[0], 5.5 * wind[1]
+    g = rng(seed, "inversion")
+    subsidence, top = (ornstein_uhlenbeck(g, HOURS, tau=60, smooth=6) for _ in range(2))
+    # Cold air lies in the lowlands in anticyclonic weather: calm, above it clear, mostly in winter.
+    settled = 0.8 * subsidence - 0.4 * slow[4] + 0.8 * cold - 0.06 * (np.hypot(u, v) - 6) - 0.7
     return Drivers(
         t850=climate + 4.0 * slow[0],
         t850_climate=climate,
@@ -170,7 +182,9 @@ def drivers(seed: int) -> Drivers:
         lapse_rate=-(6.0 + 0.9 * slow[3] - 0.5 * cold) / 1000,
         u=u,
         v=v,
-        cloudiness=1.2 * slow[4] + 0.04 * u + 0.1 + 0.3 * cold,
+        cloudiness=1.2 * slow[4] + 0.04 * u + 0.5 + 0.3 * cold,
+        inversion=4.0 * np.maximum(settled, 0),
+        inversion_top=np.clip(800 + 250 * top, 350, 1500),
         travelled_x=np.cumsum(u) * 3600,
         travelled_y=np.cumsum(v) * 3600,
         sea_surface_temperature=289.5 - 7.0 * np.cos(year - 2 * np.pi * 45 / 365.25),
@@ -178,22 +192,46 @@ def drivers(seed: int) -> Drivers:
     )
 
 
-@lru_cache(maxsize=16)
-def _tile(seed: int, stream: str, number: int, length: float) -> np.ndarray:
-    """One periodic Gaussian random field with unit variance and correlation length `length` (m)."""
+@lru_cache(maxsize=32)
+def _spectrum(seed: int, stream: str, number: int, length: float, steepness: float) -> np.ndarray:
+    """Spectrum of one periodic Gaussian random field with unit variance and outer scale `length` (m)."""
     g = rng(seed, stream, number)
-    kx = np.fft.fftfreq(_TILE)[:, None] * 2 * np.pi
-    ky = np.fft.rfftfreq(_TILE)[None] * 2 * np.pi
-    k2 = (kx**2 + ky**2) * (length / _CELL) ** 2
-    # A steep but not Gaussian spectrum (k^-3 in energy beyond the peak): clouds have edges at all scales.
-    amplitude = (1 + k2) ** -1.5
-    noise = g.standard_normal((2, _TILE, _TILE // 2 + 1))
-    field = np.fft.irfft2((noise[0] + 1j * noise[1]) * amplitude, s=(_TILE, _TILE))
-    return ((field - field.mean()) / field.std()).astype("float32")
+    amplitude = (1 + _wavenumber2() * length**2) ** -steepness
+    amplitude[0, 0] = 0
+    noise = g.standard_normal((2, _TILE, _TILE // 2 + 1), dtype="float32")
+    spectrum = ((noise[0] + 1j * noise[1]) * amplitude).astype("complex64")
+    return spectrum / np.float32(irfft2(spectrum, s=(_TILE, _TILE)).std())
+
+
+@lru_cache(maxsize=1)
+def _wavenumber2() -> np.ndarray:
+    kx = np.fft.fftfreq(_TILE, _CELL)[:, None] * 2 * np.pi
+    ky = np.fft.rfftfreq(_TILE, _CELL)[None] * 2 * np.pi
+    return kx**2 + ky**2
+
+
+@lru_cache(maxsize=64)
+def _tile(
+    seed: int, stream: str, number: int, length: float, steepness: float, limit: float, lost: bool
+) -> np.ndarray:
+    """What a forecast with the predictability limit `limit` (m) knows of a field, or has lost."""
+    spectrum = _spectrum(seed, stream, number, length, steepness)
+    known = np.exp(-0.5 * _wavenumber2() * limit**2)
+    share = np.sqrt(np.maximum(1 - known**2, 0)) if lost else known
+    return irfft2(spectrum * share.astype("float32"), s=(_TILE, _TILE)).astype("float32")
 
 
 def travelling_field(
-    seed: int, stream: str, hour: float, x: np.ndarray, y: np.ndarray, length: float
+    seed: int,
+    stream: str,
+    hour: float,
+    x: np.ndarray,
+    y: np.ndarray,
+    length: float,
+    *,
+    steepness: float = 1.5,
+    limit: float = 0.0,
+    lost: bool = False,
 ) -> np.ndarray:
     """Random field carried by the wind and slowly replaced, unit variance.
 
@@ -208,7 +246,16 @@ def travelling_field(
     x, y : numpy.ndarray
         Where to sample it, in the coordinates of the moving air, m.
     length : float
-        Correlation length, m.
+        Outer scale, m: the spectrum is flat beyond it.
+    steepness : float
+        The amplitude falls with the wavenumber k as (1 + (k length)^2)^-steepness: 1.5 gives smooth air
+        masses, 0.75 the k^-2 spectrum of clouds.
+    limit : float
+        Predictability limit, m: of each wavenumber a forecast knows the share exp(-(k limit)^2 / 2).
+        Small scales are lost first (Lorenz, 1969, Tellus 21, 289-307).
+    lost : bool
+        Return the complement, what a field of the same kind has where the known one has been lost: the sum
+        of both parts has unit variance again.
 
     Returns
     -------
@@ -217,7 +264,7 @@ def travelling_field(
     """
     number, part = divmod(hour, _RENEWAL)
     angle = part / _RENEWAL * np.pi / 2  # cos^2 + sin^2 = 1 keeps the variance
-    old, new = (_tile(seed, stream, int(number) + i, length) for i in (0, 1))
+    old, new = (_tile(seed, stream, int(number) + i, length, steepness, limit, lost) for i in (0, 1))
     field = np.float32(np.cos(angle)) * old + np.float32(np.sin(angle)) * new
     at = [np.asarray(y) / _CELL, np.asarray(x) / _CELL]
     return map_coordinates(field, at, order=1, mode="grid-wrap")
