@@ -165,3 +165,34 @@ def test_bad_arguments_of_the_small_networks():
     ):
         with pytest.raises(BootcampError):
             make()
+
+
+def test_he_keeps_what_glorot_lets_fade_on_the_way_to_the_bottleneck():
+    fields = np.random.default_rng(0).standard_normal((2, 64, 64, 17)).astype("f4")
+    reach = {}
+    for kind in ("he", "glorot"):
+        nn.set_seed(0)
+        inside = nn.activations(nn.unet(pooling="max", initializer=kind), ["enc1_act2", "bottleneck_act2"])
+        out = inside(fields)
+        reach[kind] = np.std(out["bottleneck_act2"]) / np.std(out["enc1_act2"])
+    assert reach["he"] > 10 * reach["glorot"]
+
+
+@pytest.mark.parametrize("kind", ["he", "glorot"])
+def test_layers_of_the_same_shape_start_differently(kind):
+    model = nn.unet(initializer=kind)
+    one, other = (model.get_layer(n).get_weights()[0] for n in ("enc2_conv2", "dec2_conv2"))
+    assert one.shape == other.shape
+    assert not np.array_equal(one, other)
+    hidden = [layer.get_weights()[0] for layer in nn.pointwise_net(initializer=kind).layers[3:7:2]]
+    assert not np.array_equal(*hidden)
+
+
+def test_unknown_initializer():
+    with pytest.raises(BootcampError, match="initializer='zeros'"):
+        nn.unet(initializer="zeros")
+
+
+def test_trainable_parameters_leave_out_running_means():
+    assert nn.trainable_parameters(nn.unet(batch_norm=True)) == 1_314_019
+    assert nn.trainable_parameters(nn.pointwise_net(batch_norm=True)) == 12_243

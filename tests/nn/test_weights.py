@@ -108,3 +108,13 @@ def test_the_cpu_has_a_name_without_proc(tmp_path):
     assert module._cpu_name(tmp_path / "cpuinfo") == "Some CPU"
     (tmp_path / "cpuinfo").write_text(json.dumps({}))
     assert module._cpu_name(tmp_path / "cpuinfo")
+
+
+def test_running_variances_beyond_half_precision_survive(tmp_path):
+    model, other = small(batch_norm=True), small(batch_norm=True)
+    variance = next(v for v in model.weights if v.path.endswith("moving_variance"))
+    variance.assign(np.full(variance.shape, 1e6))
+    nn.save_weights_npz(model, tmp_path / "w.npz", **CARD)
+    nn.load_weights_npz(other, tmp_path / "w.npz")
+    found = next(v for v in other.weights if v.path.endswith("moving_variance"))
+    np.testing.assert_array_equal(found, variance)

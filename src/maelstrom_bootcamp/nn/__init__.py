@@ -11,7 +11,14 @@ start_quietly()
 from maelstrom_bootcamp.nn.flops import cost_by_layer, cost_by_level, macs_per_pixel
 from maelstrom_bootcamp.nn.losses import QuantileLoss, quantile_score
 from maelstrom_bootcamp.nn.training import compile_model, cosine_restarts, fit, set_seed
-from maelstrom_bootcamp.nn.unet import activations, basic_cnn, linear_net, pointwise_net, unet
+from maelstrom_bootcamp.nn.unet import (
+    activations,
+    basic_cnn,
+    linear_net,
+    pointwise_net,
+    trainable_parameters,
+    unet,
+)
 from maelstrom_bootcamp.nn.weights import load_weights_npz, read_model_card, save_weights_npz
 
 __all__ = [
@@ -33,5 +40,6 @@ __all__ = [
     "save_weights_npz",
     "set_seed",
     "start_quietly",
+    "trainable_parameters",
     "unet",
 ]

@@ -7,6 +7,7 @@ same grid, shape ``(batch, y, x, n_outputs)``. The outputs are quantiles of the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from maelstrom_bootcamp.errors import BootcampError
 ACTIVATIONS = ("relu", "leaky_relu", "swish")
 POOLING = {"average": layers.AveragePooling2D, "max": layers.MaxPooling2D}
 UPSAMPLING = ("nearest_conv", "nearest", "transpose")
+INITIALIZERS = ("he", "glorot")
+SLOPE = 0.3  # of Leaky ReLU below zero: the default of Keras when MET Norway's model was written
 
 
 def unet(
@@ -33,6 +36,7 @@ def unet(
     activation: str = "leaky_relu",
     batch_norm: bool = False,
     upsampling: str = "nearest_conv",
+    initializer: str = "he",
 ) -> keras.Model:
     """Build MET Norway's U-Net; with the defaults it has exactly 1,314,019 parameters.
 
@@ -66,6 +70,10 @@ def unet(
         "nearest_conv" repeats each pixel 2 x 2 times, then a 2 x 2 convolution with learnt weights smooths
         the blocks; "nearest" leaves the blocks as they are; "transpose" fills the new pixels by a strided
         transposed convolution instead of repeating them (same number of parameters, prone to checkerboards).
+    initializer : {"he", "glorot"}
+        "he" starts with weights that keep the variance of a field from layer to layer; "glorot", the default
+        of Keras and of MET Norway's code, lets it shrink where the number of channels grows, so that the deep
+        levels have little to say when training starts.
 
     Returns
     -------
@@ -88,11 +96,12 @@ def unet(
     _check_choice("pooling", pooling, tuple(POOLING))
     _check_choice("activation", activation, ACTIVATIONS)
     _check_choice("upsampling", upsampling, UPSAMPLING)
+    start = {"kernel_initializer": _initializer(initializer, activation)}
 
     def conv_block(x: Any, channels: int, name: str) -> Any:
         """(convolution -> normalisation -> activation), `convs` times."""
         for i in range(1, convs + 1):
-            x = layers.Conv2D(channels, kernel_size, padding="same", name=f"{name}_conv{i}")(x)
+            x = layers.Conv2D(channels, kernel_size, padding="same", name=f"{name}_conv{i}", **start)(x)
             if batch_norm:
                 x = layers.BatchNormalization(scale=False, center=False, name=f"{name}_norm{i}")(x)
             x = _activation(activation, f"{name}_act{i}")(x)
@@ -101,13 +110,14 @@ def unet(
     def upsample(x: Any, channels: int, name: str) -> Any:
         """Twice the resolution, `channels` channels."""
         if upsampling == "transpose":
-            x = layers.Conv2DTranspose(channels, kernel_size, 2, padding="same", name=f"{name}_transpose")(x)
+            make = layers.Conv2DTranspose
+            x = make(channels, kernel_size, 2, padding="same", name=f"{name}_transpose", **start)(x)
         else:
-            x = layers.Conv2D(channels, kernel_size, padding="same", name=f"{name}_squeeze")(x)
+            x = layers.Conv2D(channels, kernel_size, padding="same", name=f"{name}_squeeze", **start)(x)
             x = _activation(activation, f"{name}_squeeze_act")(x)
             x = layers.UpSampling2D(2, interpolation="nearest", name=f"{name}_nearest")(x)
         if upsampling != "nearest":
-            x = layers.Conv2D(channels, 2, padding="same", name=f"{name}_smooth")(x)
+            x = layers.Conv2D(channels, 2, padding="same", name=f"{name}_smooth", **start)(x)
             x = _activation(activation, f"{name}_smooth_act")(x)
         return x
 
@@ -134,6 +144,8 @@ def pointwise_net(
     width: int = 60,
     depth: int = 4,
     activation: str = "leaky_relu",
+    batch_norm: bool = False,
+    initializer: str = "he",
 ) -> keras.Model:
     """Build the fair comparison: the same predictors, no neighbours.
 
@@ -151,6 +163,9 @@ def pointwise_net(
     depth : int
         Number of hidden layers.
     activation : {"relu", "leaky_relu", "swish"}
+    batch_norm : bool
+    initializer : {"he", "glorot"}
+        These three as in `unet`.
 
     Returns
     -------
@@ -166,8 +181,11 @@ def pointwise_net(
     _check_counts(n_inputs=n_inputs, n_outputs=n_outputs, width=width, depth=depth)
     _check_choice("activation", activation, ACTIVATIONS)
     x = inputs = keras.Input((None, None, n_inputs), name="predictors")
+    start = {"kernel_initializer": _initializer(initializer, activation)}
     for i in range(1, depth + 1):
-        x = layers.Conv2D(width, 1, name=f"hidden_conv{i}")(x)
+        x = layers.Conv2D(width, 1, name=f"hidden_conv{i}", **start)(x)
+        if batch_norm:
+            x = layers.BatchNormalization(scale=False, center=False, name=f"hidden_norm{i}")(x)
         x = _activation(activation, f"hidden_act{i}")(x)
     return keras.Model(inputs, layers.Dense(n_outputs, name="head")(x), name="pointwise")
 
@@ -237,6 +255,20 @@ def basic_cnn(
     return keras.Model(inputs, layers.Dense(n_outputs, name="head")(x), name="basic_cnn")
 
 
+def trainable_parameters(model: keras.Model) -> int:
+    """How many numbers a training changes; the running means of batch normalisation are not among them.
+
+    Parameters
+    ----------
+    model : keras.Model
+
+    Returns
+    -------
+    int
+    """
+    return sum(math.prod(variable.shape) for variable in model.trainable_variables)
+
+
 def activations(model: keras.Model, names: Sequence[str] | None = None) -> keras.Model:
     """Build a model that returns what flows through the network, for looking inside.
 
@@ -273,8 +305,24 @@ def activations(model: keras.Model, names: Sequence[str] | None = None) -> keras
 
 def _activation(kind: str, name: str) -> layers.Layer:
     if kind == "leaky_relu":
-        return layers.LeakyReLU(negative_slope=0.3, name=name)
+        return layers.LeakyReLU(negative_slope=SLOPE, name=name)
     return layers.Activation(kind, name=name)
+
+
+def _initializer(kind: str, activation: str) -> dict[str, Any]:
+    """First weights of the convolutions, as a recipe.
+
+    A recipe and not an object: an object of Keras gives the same numbers to all layers of the same shape.
+
+    The variance 2 / ((1 + slope^2) inputs) keeps the variance of what flows through a rectifier (He et al.,
+    2015, arXiv:1502.01852).
+    """
+    _check_choice("initializer", kind, INITIALIZERS)
+    if kind == "glorot":
+        return {"class_name": "GlorotUniform", "config": {}}
+    slope = SLOPE if activation == "leaky_relu" else 0.0
+    scale = {"scale": 2 / (1 + slope**2), "mode": "fan_in", "distribution": "truncated_normal"}
+    return {"class_name": "VarianceScaling", "config": scale}
 
 
 def _check_counts(**numbers: int) -> None:

@@ -16,8 +16,27 @@ import numpy as np
 import tensorflow as tf
 
 from maelstrom_bootcamp.errors import BootcampError
+from maelstrom_bootcamp.nn.unet import trainable_parameters
 
 CARD = "model_card"
+
+
+def as_stored(variable: keras.Variable) -> np.ndarray:
+    """The values of one variable as they are stored.
+
+    Parameters
+    ----------
+    variable : keras.Variable
+
+    Returns
+    -------
+    numpy.ndarray
+        float16 if it is trained. The running variances of batch normalisation may be larger than float16 can
+        hold (65,504), and they are few: they stay float32.
+    """
+    value = keras.ops.convert_to_numpy(variable)
+    with np.errstate(over="ignore"):  # whoever stores it looks for infinities
+        return value.astype(np.float16 if variable.trainable else np.float32)
 
 
 def save_weights_npz(
@@ -30,7 +49,7 @@ def save_weights_npz(
     scores: dict[str, Any],
     **more: Any,
 ) -> dict[str, Any]:
-    """Write the weights as float16, with a model card inside the same file.
+    """Write the weights as float16 (see `as_stored`), with a model card inside the same file.
 
     Half precision halves the file and changes a weight by at most one part in 2048 (or 3e-8, whichever is
     more). The file appears under its name only when it is complete.
@@ -64,16 +83,16 @@ def save_weights_npz(
     path = Path(path)
     arrays = {}
     for variable in model.weights:
-        value = keras.ops.convert_to_numpy(variable)
-        arrays[variable.path] = value.astype(np.float16)
+        arrays[variable.path] = as_stored(variable)
         if not np.isfinite(arrays[variable.path]).all():
+            largest = np.abs(keras.ops.convert_to_numpy(variable)).max()
             raise BootcampError(
-                f"{variable.path} of {model.name} does not fit into float16 ({np.abs(value).max()}).",
+                f"{variable.path} of {model.name} does not fit into float16 ({largest}).",
                 "The training has diverged: lower the learning rate or clip the gradient.",
             )
     card = {
         "model": model.name,
-        "parameters": model.count_params(),
+        "parameters": trainable_parameters(model),
         "command": command,
         "seed": seed,
         "data_hash": data_hash,

@@ -32,7 +32,7 @@ def record(variant, seed, score, **more):
 
 
 def test_each_variant_changes_one_thing():
-    due = ablate.plans(Plan(), [0, 1])
+    due = ablate.plans(ablate.BASE, [0, 1])
     assert list(due)[: len(ablate.VARIANTS)] == [(n, 0) for n in ablate.VARIANTS], (
         "the first seed comes first"
     )
@@ -46,9 +46,10 @@ def test_each_variant_changes_one_thing():
 
 def test_variants_build_the_published_networks():
     from maelstrom_bootcamp.apps.yr.train import build
+    from maelstrom_bootcamp.nn import trainable_parameters
 
-    due = ablate.plans(Plan(), [0], ["reference", "no biases", "max pooling", "3 x 3 kernels"])
-    counts = [build(plan).count_params() for plan in due.values()]
+    due = ablate.plans(ablate.BASE, [0], ["reference", "no biases", "max pooling", "3 x 3 kernels"])
+    counts = [trainable_parameters(build(plan)) for plan in due.values()]
     assert counts == [1_314_019, 1_314_019 - 2 * 16, 1_314_019, 9_000_291]
 
 

@@ -38,6 +38,10 @@ RESULTS = reference.FOLDER / "ablations.json"
 REFERENCE = "reference"
 
 
+#: The plan of the reference, the same as that of the shipped weights but for the size of the sample.
+BASE = Plan(options={"batch_norm": True})
+
+
 def _without(*names: str) -> tuple[str, ...]:
     return tuple(p for p in PREDICTORS if p not in names)
 
@@ -55,6 +59,11 @@ VARIANTS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
         "max pooling": {"options": {"pooling": "max"}},
         "3 x 3 kernels": {"options": {"kernel_size": 3}},
         "uncertainty in the loss": {"uncertainty": "exact"},
+        "no batch normalisation": {"options": {"batch_norm": False}},
+        "no batch normalisation, Glorot's first weights": {
+            "options": {"batch_norm": False, "initializer": "glorot"}
+        },
+        "border not in the loss": {"loss_trim": 32},
     }
 )
 
@@ -86,7 +95,12 @@ def plans(
     unknown = [n for n in names if n not in VARIANTS]
     if unknown:
         raise BootcampError(f"There is no variant {unknown[0]!r}.", f"Choose from: {', '.join(VARIANTS)}.")
-    return {(n, seed): replace(base, seed=seed, **VARIANTS[n]) for seed in seeds for n in names}
+    return {(n, seed): _changed(base, seed, **VARIANTS[n]) for seed in seeds for n in names}
+
+
+def _changed(base: Plan, seed: int, *, options: dict[str, Any] | None = None, **change: Any) -> Plan:
+    """The base's plan with another seed and one thing changed; options are added to the base's."""
+    return replace(base, seed=seed, options={**base.options, **(options or {})}, **change)
 
 
 def run(
@@ -285,7 +299,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         0, or 1 after an error whose cause and cure were printed.
     """
-    default = Plan()
+    default = BASE
     parser = argparse.ArgumentParser(prog="python -m maelstrom_bootcamp.apps.yr.ablate", description=__doc__)
     parser.add_argument("--size", choices=SIZES, default=settings().size)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
@@ -296,6 +310,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--batch-size", type=int, default=default.batch_size)
     parser.add_argument("--patch", type=int, default=default.patch)
     parser.add_argument("--trim", type=int, default=default.trim)
+    parser.add_argument("--loss-trim", type=int, default=default.loss_trim)
     parser.add_argument("--out", type=Path, default=RESULTS, help="file of the results")
     parser.add_argument(
         "--scratch", type=Path, help="folder of the weights (default: in the bucket's folder)"
@@ -304,13 +319,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     # The course's own weather, whatever the environment says.
     os.environ.update(MAELSTROM_SIZE=given.size, MAELSTROM_SEED="0")
-    base = Plan(
+    base = replace(
+        BASE,
         size=given.size,
         epochs=given.epochs,
         cycle=given.epochs,
         batch_size=given.batch_size,
         patch=given.patch,
         trim=given.trim,
+        loss_trim=given.loss_trim,
     )
     scratch = given.scratch or settings().root / "ablations" / given.size
     try:

@@ -37,8 +37,8 @@ MEMBER_DISTANCE = 200e3  # m
 CLOUDS = {"length": 25e3, "steepness": 0.75}
 LIMIT_AT_START = 4e3  # m: half of a wave of 25 km is known (exp(-(k limit)^2 / 2))
 LIMIT_GROWTH = 6e3  # m per day
-# Models make strong inversions too weak: Atlaskin and Vihma (2012, Q. J. R. Meteorol. Soc. 138) found it in
-# IFS, HIRLAM, AROME and GFS; how much is set here, not taken from there.
+# Models make strong inversions too weak. "Evaluation of NWP results for wintertime nocturnal boundary-layer
+# temperatures over Europe and Finland" found it in IFS, HIRLAM, AROME and GFS; by how much is set here.
 MODEL_INVERSION = 0.7
 SUBSTEPS = 4  # of 15 minutes
 

@@ -252,7 +252,7 @@ def travelling_field(
         masses, 0.75 the k^-2 spectrum of clouds.
     limit : float
         Predictability limit, m: of each wavenumber a forecast knows the share exp(-(k limit)^2 / 2).
-        Small scales are lost first (Lorenz, 1969, Tellus 21, 289-307).
+        Small scales are lost first (Lorenz, 1969, Tellus, doi:10.1111/j.2153-3490.1969.tb00444.x).
     lost : bool
         Return the complement, what a field of the same kind has where the known one has been lost: the sum
         of both parts has unit variance again.
