@@ -59,6 +59,8 @@ VARIANTS: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
         "max pooling": {"options": {"pooling": "max"}},
         "3 x 3 kernels": {"options": {"kernel_size": 3}},
         "uncertainty in the loss": {"uncertainty": "exact"},
+        "one level, no neighbours": {"options": {"levels": 1}},
+        "three levels": {"options": {"levels": 3}},
         "no batch normalisation": {"options": {"batch_norm": False}},
         "no batch normalisation, Glorot's first weights": {
             "options": {"batch_norm": False, "initializer": "glorot"}
