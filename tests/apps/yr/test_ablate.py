@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from maelstrom_bootcamp.apps.yr import ablate
@@ -84,6 +85,17 @@ def test_table():
 def test_table_without_results_or_without_reference():
     assert ablate.table([]).empty
     assert ablate.table([record("ReLU", 0, 0.3)]).percent.isna().all()
+
+
+def test_weather_pairs_the_days_of_common_seeds():
+    days = np.array([0.1, 0.3, 0.2])  # three test days of size ci: hard ones are hard for both
+    known = [record("reference", s, 0.2, size="ci", daily={"mae": [*days, 0.2]}) for s in (0, 1)]
+    known.append(record("ReLU", 1, 0.2, size="ci", daily={"mae": [*1.1 * days, 0.22]}))
+    known.append(record("max pooling", 7, 0.2, size="ci", daily={"mae": [*days, 0.2]}))
+    found = ablate.weather(known, "mae", block=1)
+    assert list(found.index) == ["ReLU"], "no seed in common with the reference: nothing can be said"
+    assert found.loc["ReLU"].to_list() == pytest.approx([10, 10, 10]), "10 % on each day, whatever the days"
+    assert ablate.weather([], "mae").empty
 
 
 def test_missing():

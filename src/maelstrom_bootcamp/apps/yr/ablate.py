@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from maelstrom_bootcamp.apps.yr import reference
 from maelstrom_bootcamp.apps.yr.dataset import run_paths
@@ -33,6 +34,7 @@ from maelstrom_bootcamp.apps.yr.split import split
 from maelstrom_bootcamp.apps.yr.train import Plan, data_hash, train
 from maelstrom_bootcamp.errors import BootcampError
 from maelstrom_bootcamp.settings import SIZES, settings
+from maelstrom_bootcamp.verify.bootstrap import paired_block_bootstrap
 
 RESULTS = reference.FOLDER / "ablations.json"
 REFERENCE = "reference"
@@ -270,6 +272,46 @@ def verdict(mine: Sequence[float], base: Sequence[float]) -> str:
     if max(mine) < min(base):
         return "better"
     return "worse" if min(mine) > max(base) else "cannot tell"
+
+
+def weather(
+    records: Sequence[dict[str, Any]], score: str = "quantile_score", *, block: int = 5, n: int = 2000
+) -> pd.DataFrame:
+    """Would the difference survive other weather? Paired block bootstrap over the test days.
+
+    Each variant and the reference are averaged over the seeds that both have, so that what is left to luck is
+    the weather.
+
+    Parameters
+    ----------
+    records : sequence of dict
+        From `load` or `run`, all of one size of the sample.
+    score : {"quantile_score", "mae"}
+    block : int
+        Length of a block, days.
+    n : int
+        Number of resamples.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index: variant. ``percent`` (difference to the reference) and ``low`` and ``high``, the ends of its
+        95 % interval. Variants without a seed in common with the reference are left out.
+    """
+    daily: dict[str, dict[int, list[float]]] = {}
+    for r in records:
+        daily.setdefault(r["variant"], {})[r["seed"]] = r["daily"][score]
+    base, rows = daily.get(REFERENCE, {}), {}
+    for name in [v for v in VARIANTS if v in daily and v != REFERENCE]:
+        common = sorted(daily[name].keys() & base.keys())
+        if common:
+            days = {"time": pd.DatetimeIndex(split(records[0]["size"]).test)}
+            mine, theirs = (
+                xr.DataArray(np.mean([d[s] for s in common], 0), days, ["time"]) for d in (daily[name], base)
+            )
+            found = paired_block_bootstrap(mine, theirs, block, n, relative=True)
+            rows[name] = [100 * float(v) for v in found]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["percent", "low", "high"])
 
 
 def missing(records: Sequence[dict[str, Any]], seeds: Sequence[int] = (0, 1, 2)) -> list[tuple[str, int]]:
