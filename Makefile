@@ -84,7 +84,7 @@ student: $(READY) ## make the student edition (no solutions, no outputs) in dist
 data: $(READY) ## make sample data  [SIZE=ci|default|full] [NAME=maelstrom-yr]
 	@bootcamp data make $(NAME) $(if $(SIZE),--size $(SIZE))
 
-train: $(READY) ## train the reference model of an application at full size  [APP=yr] (hours)
+train: $(READY) ## train a model of an application  [APP=yr ARGS="--size full --option batch_norm=true"]
 	@$(PY) -m maelstrom_bootcamp.apps.$(or $(APP),yr).train $(ARGS)
 
 bench: $(READY) ## measure an application's data loader on this machine: speed, memory  [APP=yr]
