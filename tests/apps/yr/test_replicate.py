@@ -18,19 +18,20 @@ def scores(tmp_path, year, monkeypatch):
 
 
 def test_scores_are_kept_pooled_and_reported(scores, tmp_path, year, monkeypatch):
-    names = ["raw", "elevation", "today", "regression", "pointwise-d0-s0", "pointwise-d0-s1"]
+    names = ["raw", "elevation", "today", "regression", "today_lead", "pointwise-d0-s0", "pointwise-d0-s1"]
     assert scores[0]["model"].values.tolist() == names
     assert scores[0].quantile_score.sel(surface="all").notnull().all()
 
     whole = replicate.pooled(scores)
-    assert whole["model"].values.tolist() == [*names[:4], "pointwise"]
+    assert whole["model"].values.tolist() == [*names[:5], "pointwise"]
     assert whole.sizes["time"] == 2 * scores[0].sizes["time"]
     by_hand = scores[1].mae.sel(model=["pointwise-d1-s0", "pointwise-d1-s1"]).mean("model")
     of_second = whole.mae.sel(model="pointwise").isel(time=slice(scores[0].sizes["time"], None))
     np.testing.assert_allclose(of_second, by_hand, rtol=1e-6)
 
     text = replicate.report(scores, block=2)
-    assert "against today" in text
+    assert "against today," in text
+    assert "against today_lead," in text
     assert "pointwise-d1-s1" in text
 
     monkeypatch.setattr(replicate, "train", lambda *a, **k: pytest.fail("was trained again"))

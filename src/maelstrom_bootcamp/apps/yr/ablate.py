@@ -199,7 +199,8 @@ def load(results: Path = RESULTS) -> list[dict[str, Any]]:
     -------
     list of dict
         One per training: variant, seed, size, epochs, parameters, best_epoch, scores (of each surface), daily
-        scores, seconds (of the last call, if it was stopped), command, data_hash, machine and versions.
+        scores, seconds (of the last call, if it was stopped; null if it was paused), command, data_hash,
+        machine and versions.
     """
     return json.loads(results.read_text(encoding="utf-8")) if results.is_file() else []
 
