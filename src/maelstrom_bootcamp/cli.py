@@ -23,7 +23,11 @@ from maelstrom_bootcamp.settings import SIZES, settings
 
 #: Modules that may add a sub-command of their own with ``add_parser(subparsers)``; its parser sets ``run``,
 #: a function of the parsed arguments that returns the exit code.
-_EXTENSIONS = ("maelstrom_bootcamp.course.student", "maelstrom_bootcamp.course.doctor")
+_EXTENSIONS = (
+    "maelstrom_bootcamp.course.student",
+    "maelstrom_bootcamp.course.doctor",
+    "maelstrom_bootcamp.perfmodel.labels.measure",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

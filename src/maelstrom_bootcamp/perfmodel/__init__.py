@@ -1,0 +1,1 @@
+"""Performance models: a network as a graph, and what it will cost on a device."""

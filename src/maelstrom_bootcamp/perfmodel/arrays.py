@@ -1,0 +1,170 @@
+"""A graph of operators as arrays: what the networks of this chapter read.
+
+Networks repeat themselves. A ResNet-101 has 22 times the same block, and operators whose surroundings are
+alike as as a graph network can see get the same answer from it. `arrays` therefore keeps one of them and
+its number (`Arrays.count`): a quarter of the operators is left, the predictions are the same to round-off,
+and training takes a quarter of the time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from maelstrom_bootcamp.perfmodel.graph import Op, OpGraph
+from maelstrom_bootcamp.perfmodel.operators import KINDS
+
+#: Names of the columns of `Arrays.features`, after one column for each kind.
+COLUMNS = (
+    "macs",
+    "traffic",
+    "parameters",
+    "written",
+    "read",
+    "channels in",
+    "channels out",
+    "kernel",
+    "stride",
+    "groups",
+    "positions",
+    "intensity",
+    "odd channels in",
+    "odd channels out",
+)
+_INDEX = {kind: i for i, kind in enumerate(KINDS)}
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """One network; n operators that differ, out of `count.sum()`.
+
+    Attributes
+    ----------
+    features : numpy.ndarray
+        Shape (n, len(KINDS) + len(COLUMNS)), float32: a one for the kind, then logarithms of sizes for one
+        sample of the batch.
+    kind : numpy.ndarray
+        Shape (n,), index into KINDS.
+    work : numpy.ndarray
+        Shape (n, 4), float64, for the whole batch: MACs, values moved, 1, parameters. A linear cost model
+        multiplies it by seconds.
+    count : numpy.ndarray
+        Shape (n,), float32: how many operators this one stands for.
+    read, written : numpy.ndarray
+        Shape (e, 2), int32: (neighbour, operator): who writes what the operator reads, and who reads what
+        it writes.
+    batch : int
+    """
+
+    features: np.ndarray
+    kind: np.ndarray
+    work: np.ndarray
+    count: np.ndarray
+    read: np.ndarray
+    written: np.ndarray
+    batch: int
+
+
+def arrays(graph: OpGraph, hops: int = 2) -> Arrays:
+    """Turn a graph into arrays.
+
+    Parameters
+    ----------
+    graph : OpGraph
+    hops : int
+        As far as a graph network with so many layers can see: operators that are alike up to there are
+        merged. A negative number merges nothing.
+
+    Returns
+    -------
+    Arrays
+    """
+    rows = np.array([_numbers(op) for op in graph.ops], np.float64).reshape(len(graph), -1)
+    kind = np.array([_INDEX[op.kind] for op in graph.ops], np.int64)
+    kept, count, class_of = _merge(np.column_stack([kind, rows]), graph.edges, hops)
+    place = np.full(len(graph), -1)
+    place[kept] = np.arange(len(kept))
+    writer, reader = np.asarray(graph.edges, np.int64).reshape(-1, 2).T
+    read = np.stack([class_of[writer], place[reader]], 1)[place[reader] >= 0]
+    written = np.stack([class_of[reader], place[writer]], 1)[place[writer] >= 0]
+    work = np.array([(op.macs, op.values, 1, op.params) for op in graph.ops], np.float64).reshape(-1, 4)
+    return Arrays(
+        features=_features(kind[kept], rows[kept], graph.batch),
+        kind=kind[kept],
+        work=work[kept],
+        count=count.astype(np.float32),
+        read=read.astype(np.int32),
+        written=written.astype(np.int32),
+        batch=graph.batch,
+    )
+
+
+def _numbers(op: Op) -> tuple[float, ...]:
+    length = np.prod(op.in_shape) if op.in_shape else 0
+    return (
+        op.macs,
+        op.values,
+        op.params,
+        op.out_values,
+        float(length),
+        op.channels_in,
+        op.channels_out,
+        op.kernel,
+        op.stride,
+        op.groups,
+    )
+
+
+def _features(kind: np.ndarray, rows: np.ndarray, batch: int) -> np.ndarray:
+    macs, values, params, out, length, c_in, c_out, kernel, stride, groups = rows.T
+    macs, out, length = macs / batch, out / batch, length / batch
+    traffic = np.maximum(values - params, 0) / batch
+    log = np.log1p
+    columns = [
+        log(macs) / 10,
+        log(traffic) / 10,
+        log(params) / 10,
+        log(out) / 10,
+        log(length) / 10,
+        log(c_in) / 5,
+        log(c_out) / 5,
+        kernel / 5,
+        stride / 2,
+        log(groups) / 4,
+        log(out / np.maximum(c_out, 1)) / 8,
+        (macs / np.maximum(traffic, 1)) ** 0.25 / 3,
+        c_in % 8 > 0,  # tensor cores want multiples of eight
+        c_out % 8 > 0,
+    ]
+    return np.column_stack([np.eye(len(KINDS))[kind], *columns]).astype(np.float32)
+
+
+def _merge(colours: np.ndarray, edges: np.ndarray, hops: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First operator of each class, the size of the classes, and each operator's class.
+
+    Refinement of colours after Weisfeiler and Leman: in each round an operator's new colour is its old one
+    and those of its neighbours. After h rounds operators of one colour look alike to h layers of messages.
+    """
+    if hops < 0:
+        everyone = np.arange(len(colours))
+        return everyone, np.ones(len(colours)), everyone
+    _, colour = np.unique(colours, axis=0, return_inverse=True)
+    colour = colour.ravel().astype(np.int64)
+    before: list[list[int]] = [[] for _ in colours]
+    after: list[list[int]] = [[] for _ in colours]
+    for writer, reader in edges:
+        before[reader].append(writer)
+        after[writer].append(reader)
+    for _ in range(hops):
+        seen: dict[tuple, int] = {}
+        colour = np.array(
+            [seen.setdefault(_around(colour, i, before[i], after[i]), len(seen)) for i in range(len(colours))]
+        )
+    _, kept, colour, count = np.unique(colour, return_index=True, return_inverse=True, return_counts=True)
+    return kept, count, colour.ravel()
+
+
+def _around(colour: np.ndarray, i: int, before: list[int], after: list[int]) -> tuple[int, ...]:
+    # -1 is no colour: it keeps those before apart from those after.
+    return (colour[i], *sorted(colour[before].tolist()), -1, *sorted(colour[after].tolist()))

@@ -1,0 +1,1 @@
+"""Labels: what networks take on this machine, measured, kept and packed into tables."""

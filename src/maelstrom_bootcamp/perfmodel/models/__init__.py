@@ -1,0 +1,1 @@
+"""Predictors, from a straight line to graph networks."""

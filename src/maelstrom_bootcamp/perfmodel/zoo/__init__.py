@@ -1,0 +1,1 @@
+"""Networks by lot from eleven families: as a graph, as ONNX and as Keras models."""
