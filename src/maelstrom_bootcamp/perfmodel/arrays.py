@@ -8,11 +8,11 @@ and training takes a quarter of the time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from maelstrom_bootcamp.perfmodel.graph import Op, OpGraph
+from maelstrom_bootcamp.perfmodel.graph import Op, OpGraph, Shape
 from maelstrom_bootcamp.perfmodel.operators import KINDS
 
 #: Names of the columns of `Arrays.features`, after one column for each kind.
@@ -31,6 +31,13 @@ COLUMNS = (
     "intensity",
     "odd channels in",
     "odd channels out",
+    "rank",
+    "longest length out",
+    "second length out",
+    "third length out",
+    "longest length in",
+    "second length in",
+    "third length in",
 )
 _INDEX = {kind: i for i, kind in enumerate(KINDS)}
 
@@ -64,6 +71,23 @@ class Arrays:
     read: np.ndarray
     written: np.ndarray
     batch: int
+
+    def at_batch(self, batch: int) -> Arrays:
+        """The same network with another batch; features are those of one sample and stay.
+
+        Parameters
+        ----------
+        batch : int
+
+        Returns
+        -------
+        Arrays
+        """
+        factor = batch / self.batch
+        work = self.work.copy()
+        work[:, 0] *= factor
+        work[:, 1] = (work[:, 1] - work[:, 3]) * factor + work[:, 3]
+        return replace(self, work=work, batch=batch)
 
 
 def arrays(graph: OpGraph, hops: int = 2) -> Arrays:
@@ -113,11 +137,20 @@ def _numbers(op: Op) -> tuple[float, ...]:
         op.kernel,
         op.stride,
         op.groups,
+        len(op.out_shape),
+        *_longest(op.out_shape),
+        *_longest(op.in_shape),
     )
 
 
+def _longest(shape: Shape) -> list[int]:
+    # Sorted, because frameworks differ in where they put the channels. Without the batch.
+    lengths = sorted(shape[1:], reverse=True)[:3]
+    return lengths + [0] * (3 - len(lengths))
+
+
 def _features(kind: np.ndarray, rows: np.ndarray, batch: int) -> np.ndarray:
-    macs, values, params, out, length, c_in, c_out, kernel, stride, groups = rows.T
+    macs, values, params, out, length, c_in, c_out, kernel, stride, groups, rank = rows.T[:11]
     macs, out, length = macs / batch, out / batch, length / batch
     traffic = np.maximum(values - params, 0) / batch
     log = np.log1p
@@ -136,6 +169,8 @@ def _features(kind: np.ndarray, rows: np.ndarray, batch: int) -> np.ndarray:
         (macs / np.maximum(traffic, 1)) ** 0.25 / 3,
         c_in % 8 > 0,  # tensor cores want multiples of eight
         c_out % 8 > 0,
+        rank / 4,
+        *log(rows.T[11:]) / 5,
     ]
     return np.column_stack([np.eye(len(KINDS))[kind], *columns]).astype(np.float32)
 

@@ -134,8 +134,23 @@ class OpGraph:
         ops = tuple(_scaled(op, batch, self.batch) for op in self.ops)
         return replace(self, ops=ops, batch=batch)
 
+    def architecture(self) -> str:
+        """A name of the architecture, the same at every batch and every size of the image.
+
+        Returns
+        -------
+        str
+            Sixteen hexadecimal digits of a SHA-256 over kinds, parameters, kernels and channels, in order.
+        """
+        rows = [
+            (op.kind, op.params, op.kernel, op.stride, op.groups, op.channels_in, op.channels_out)
+            for op in self.ops
+            if op.params
+        ]
+        return _hashed(repr(rows))
+
     def digest(self) -> str:
-        """A name of the architecture: the same for twins that differ in their weights, names or batch only.
+        """A name of the network: the same for twins that differ in their weights, names or batch only.
 
         Returns
         -------
@@ -146,8 +161,11 @@ class OpGraph:
             (op.kind, op.out_shape[1:], op.params, op.kernel, op.stride, op.groups, op.macs // self.batch)
             for op in self.ops
         ]
-        text = repr(rows) + repr(np.asarray(self.edges).tolist())
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return _hashed(repr(rows) + repr(np.asarray(self.edges).tolist()))
+
+
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _scaled(op: Op, batch: int, was: int) -> Op:
