@@ -8,7 +8,7 @@ import pytest
 from maelstrom_bootcamp.perfmodel import splits
 from maelstrom_bootcamp.perfmodel.arrays import arrays
 from maelstrom_bootcamp.perfmodel.graph import ModelInputError
-from maelstrom_bootcamp.perfmodel.models import additive, predictor
+from maelstrom_bootcamp.perfmodel.models import additive, predictor, race
 from maelstrom_bootcamp.perfmodel.samples import samples
 from maelstrom_bootcamp.perfmodel.zoo.builder import Builder
 from maelstrom_bootcamp.perfmodel.zoo.families import make
@@ -113,3 +113,14 @@ def test_half_widths_hold_what_they_promise():
     assert np.mean(off <= width[0.9]) == pytest.approx(0.9, abs=0.03)
     assert np.mean(off <= width[0.5]) == pytest.approx(0.5, abs=0.05)
     assert predictor.half_widths(np.ones(2), np.array([1.0, 2.0]))[0.9] == pytest.approx(np.log(2))
+
+
+def test_the_race_scores_every_rule_on_every_split(measured):
+    rules = {name: rule for name, rule in race.RULES.items() if "network" not in name}
+    parts = list(splits.random(measured.families, repeats=2))
+    found = race.race(measured, CORE, parts, rules)
+    assert found[["predictor", "part"]].drop_duplicates().shape == (2 * len(rules), 2)
+    mape = found.groupby("predictor").mape.mean()
+    assert mape["additive"] < mape["roofline"] < mape["perceptron"]
+    assert mape["additive"] < mape["rate"]
+    assert (found.n == len(parts[0].test)).all()

@@ -105,3 +105,12 @@ def test_public_tables_that_cannot_be_read_are_refused(folder):
 )
 def test_families_by_name(name, family):
     assert public.family_of(name) == family
+
+
+def test_every_model_has_a_stem():
+    assert [public.stem_of(n) for n in ("tf_efficientnet_b0", "hrnet_w18", "legacy_senet154")] == [
+        "efficientnet",
+        "hrnet",
+        "senet",
+    ]
+    assert public.stem_of("regnety_032") == public.stem_of("regnety_064.tv2_in1k") == "regnety"

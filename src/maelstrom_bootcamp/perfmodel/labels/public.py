@@ -61,6 +61,23 @@ def family_of(name: str) -> str:
     return found or ("vit" if _VIT.search(name) else "")
 
 
+def stem_of(name: str) -> str:
+    """The family of any model of timm: what its name begins with, without prefixes, sizes and versions.
+
+    Parameters
+    ----------
+    name : str
+        E.g. "tf_efficientnet_b0", "hrnet_w18".
+
+    Returns
+    -------
+    str
+        E.g. "efficientnet", "hrnet".
+    """
+    plain = re.sub(r"^((tf|tv|gluon|legacy|test)_)+", "", name)
+    return family_of(name) or re.match(r"[a-z]*", plain)[0] or plain
+
+
 def load(folder: Path, what: str) -> Samples:
     """Measurements of one table, joined to their graphs.
 
