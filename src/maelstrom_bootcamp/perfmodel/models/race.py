@@ -170,15 +170,17 @@ def race(
     Returns
     -------
     pandas.DataFrame
-        One row per predictor and split: ``predictor``, ``protocol``, ``part``, the scores of
-        `maelstrom_bootcamp.perfmodel.scores.score`, and ``seconds`` of training and prediction (wall clock).
+        One row per predictor and split: ``predictor``, ``protocol``, ``part``, ``seconds`` of training and
+        prediction (wall clock), the scores of `maelstrom_bootcamp.perfmodel.scores.score`, and ``predicted``,
+        an array.
     """
     rows = []
     for split in splits:
         train, test = samples.take(split.train), samples.take(split.test)
         for name, rule in rules.items():
             began = time.perf_counter()
-            found = score(rule(train, test, start), test.values, test.families)
-            row = {"predictor": name, "protocol": split.protocol, "part": split.part, **found}
-            rows.append({**row, "seconds": time.perf_counter() - began})
+            predicted = rule(train, test, start)
+            seconds = time.perf_counter() - began
+            row = {"predictor": name, "protocol": split.protocol, "part": split.part, "seconds": seconds}
+            rows.append({**row, **score(predicted, test.values, test.families), "predicted": predicted})
     return pd.DataFrame(rows)
