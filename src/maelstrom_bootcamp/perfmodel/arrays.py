@@ -54,8 +54,8 @@ class Arrays:
     kind : numpy.ndarray
         Shape (n,), index into KINDS.
     work : numpy.ndarray
-        Shape (n, 4), float64, for the whole batch: MACs, values moved, 1, parameters. A linear cost model
-        multiplies it by seconds.
+        Shape (n, 4), float64, for the whole batch: MACs, activations moved, 1, parameters. A linear cost
+        model multiplies it by seconds.
     count : numpy.ndarray
         Shape (n,), float32: how many operators this one stands for.
     read, written : numpy.ndarray
@@ -85,8 +85,7 @@ class Arrays:
         """
         factor = batch / self.batch
         work = self.work.copy()
-        work[:, 0] *= factor
-        work[:, 1] = (work[:, 1] - work[:, 3]) * factor + work[:, 3]
+        work[:, :2] *= factor
         return replace(self, work=work, batch=batch)
 
 
@@ -112,7 +111,9 @@ def arrays(graph: OpGraph, hops: int = 2) -> Arrays:
     writer, reader = np.asarray(graph.edges, np.int64).reshape(-1, 2).T
     read = np.stack([class_of[writer], place[reader]], 1)[place[reader] >= 0]
     written = np.stack([class_of[reader], place[writer]], 1)[place[writer] >= 0]
-    work = np.array([(op.macs, op.values, 1, op.params) for op in graph.ops], np.float64).reshape(-1, 4)
+    work = np.array([(op.macs, op.values - op.params, 1, op.params) for op in graph.ops], np.float64).reshape(
+        -1, 4
+    )
     return Arrays(
         features=_features(kind[kept], rows[kept], graph.batch),
         kind=kind[kept],

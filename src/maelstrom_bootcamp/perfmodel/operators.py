@@ -116,6 +116,27 @@ KINDS: tuple[str, ...] = (
     "other",
 )
 
+#: Kinds that do their work in the same way: what is not known of one is guessed from the others.
+RELATIVES: dict[str, tuple[str, ...]] = {
+    "convolutions": ("conv", "grouped_conv", "depthwise_conv", "transposed_conv", "recurrent"),
+    "products": ("dense", "matmul"),
+    "pointwise": (
+        "relu",
+        "hard",
+        "sigmoid",
+        "silu",
+        "gelu",
+        "tanh",
+        "softmax",
+        "add",
+        "mul",
+        "elementwise",
+        "other",
+    ),
+    "normalisations": ("batch_norm", "layer_norm", "group_norm"),
+    "movements": ("concat", "slice", "copy", "pad", "pool", "reduce", "resize"),
+}
+
 _DIALECTS: tuple[Dialect, ...] = ("aten", "onnx", "tf")
 _BY_NAME: dict[Dialect, dict[str, str]] = {
     dialect: {name: kind for kind, row in TABLE.items() for name in row[column].split()}

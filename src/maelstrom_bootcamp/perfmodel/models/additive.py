@@ -2,9 +2,9 @@
 
 Each operator costs time for its arithmetic, for the values it moves and for being started, and how much
 depends on its kind. That is linear in three numbers per kind, and non-negative, so that "non-negative least
-squares" finds them. With few measurements least squares gives nonsense to kinds it has hardly seen; so the
-solution is drawn towards what the data sheet promises (`roofline_seconds`), which is never far off by more
-than a small factor.
+squares" finds them. By itself it gives nonsense to kinds that it has hardly seen. So it is drawn towards a
+guess, in two steps: what the data sheet promises (`roofline`) is corrected for whole groups of relatives,
+such as all that works number by number; and that is what a kind costs until measurements say otherwise.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from scipy.optimize import nnls
 
 from maelstrom_bootcamp.errors import BootcampError
 from maelstrom_bootcamp.perfmodel.arrays import Arrays
-from maelstrom_bootcamp.perfmodel.operators import KINDS
+from maelstrom_bootcamp.perfmodel.operators import KINDS, RELATIVES
+
+_LEAST = 0.02
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,15 @@ class Device:
 
 @dataclass(frozen=True)
 class Additive:
-    """Time as a sum over operators: ``seconds[kind] @ (MACs, values, 1)`` and ``per_parameter``.
+    """Time as a sum over operators: ``seconds[kind] @ (MACs, activations, 1)`` and ``per_parameter``.
 
     Attributes
     ----------
     seconds : numpy.ndarray
-        Shape (len(KINDS), 3), float64: seconds per MAC, per value moved, per operator.
+        Shape (len(KINDS), 3), float64: seconds per MAC, per activation moved, per operator.
     per_parameter : float
-        Seconds per parameter and step: the optimiser's work.
+        Seconds per parameter: weights come from the memory, where activations may come from a cache; in a
+        training step the optimiser's work, too.
     """
 
     seconds: np.ndarray
@@ -110,13 +113,14 @@ def roofline(device: Device, passes: float = 1.0) -> Additive:
     one = np.array([2 / device.flops / 0.5, device.bytes_per_value / device.bandwidth / 0.8, device.launch])
     # Adam reads weight, gradient and two moments and writes three of them, in single precision.
     adam = 7 * 4 / device.bandwidth if passes > 1 else 0.0
-    return Additive(passes * np.tile(one, (len(KINDS), 1)), adam)
+    return Additive(passes * np.tile(one, (len(KINDS), 1)), passes * one[1] + adam)
 
 
-def fit(networks: Sequence[Arrays], seconds: np.ndarray, prior: Additive, pull: float = 0.1) -> Additive:
-    """Non-negative least squares of the relative error, drawn towards a prior.
+def fit(networks: Sequence[Arrays], seconds: np.ndarray, prior: Additive, pull: float = 0.03) -> Additive:
+    """Non-negative least squares of the relative error, drawn towards relatives, and these towards a prior.
 
-    Minimises ``mean((A w / t - 1)^2) + pull * mean((w / w_prior - 1)^2)`` over w >= 0.
+    Minimises ``mean((A w / t - 1)^2) + pull * mean((w / w_guess - 1)^2)`` over w >= 0; twice, first with one
+    factor for all relatives and the prior as the guess, then for each kind with what came out as the guess.
 
     Parameters
     ----------
@@ -127,7 +131,7 @@ def fit(networks: Sequence[Arrays], seconds: np.ndarray, prior: Additive, pull: 
     prior : Additive
         From `roofline`.
     pull : float
-        How much the prior counts; with 0 it is plain least squares.
+        How much the guess counts; with 0 it is plain least squares.
 
     Returns
     -------
@@ -144,16 +148,29 @@ def fit(networks: Sequence[Arrays], seconds: np.ndarray, prior: Additive, pull: 
             f"{len(networks)} networks and {len(seconds)} times cannot be fitted.",
             "Give one positive time for each network.",
         )
-    start = np.append(prior.seconds.ravel(), prior.per_parameter)
-    design = np.stack([totals(network) for network in networks]) * start / seconds[:, None]
-    used = start > 0
-    pulled = np.sqrt(pull * len(seconds) / used.sum())
-    system = np.vstack([design[:, used], pulled * np.eye(used.sum())])
-    target = np.append(np.ones(len(seconds)), np.full(used.sum(), pulled))
-    factor = np.ones(len(start))
-    factor[used] = nnls(system, target, maxiter=100 * used.sum())[0]
-    found = start * factor
+    asked = np.stack([totals(network) for network in networks]) / seconds[:, None]
+    guess = np.append(prior.seconds.ravel(), prior.per_parameter)
+    together = _related()
+    common = _factors(asked * guess @ together, pull)
+    # No relative is free: a factor of zero could not be mended by the second step.
+    guess = guess * (together @ np.maximum(common, _LEAST))
+    found = guess * _factors(asked * guess, pull)
     return Additive(found[:-1].reshape(-1, 3), float(found[-1]))
+
+
+def _related() -> np.ndarray:
+    """Which numbers share a factor in the first step, shape (3 * len(KINDS) + 1, factors), of 0 and 1."""
+    group = {kind: i for i, kinds in enumerate(RELATIVES.values()) for kind in kinds}
+    columns = [3 * group[kind] + term for kind in KINDS for term in range(3)]
+    return np.eye(3 * len(RELATIVES) + 1)[[*columns, 3 * len(RELATIVES)]]
+
+
+def _factors(design: np.ndarray, pull: float) -> np.ndarray:
+    """Factors u >= 0 for which ``design @ u`` is near 1, and u not far from 1."""
+    rows, columns = design.shape
+    weight = np.sqrt(pull * rows / columns)
+    system = np.vstack([design, weight * np.eye(columns)])
+    return nnls(system, np.append(np.ones(rows), np.full(columns, weight)), maxiter=100 * columns)[0]
 
 
 def totals(network: Arrays) -> np.ndarray:
@@ -166,7 +183,7 @@ def totals(network: Arrays) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        Shape (3 * len(KINDS) + 1,): MACs, values and number of each kind; parameters.
+        Shape (3 * len(KINDS) + 1,): MACs, activations and number of each kind; parameters.
     """
     work = network.work * network.count[:, None]
     by_kind = np.stack([np.bincount(network.kind, column, len(KINDS)) for column in work[:, :3].T], 1)
