@@ -8,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from maelstrom_bootcamp.perfmodel import memory_predictor, splits
+from maelstrom_bootcamp.perfmodel import splits
 from maelstrom_bootcamp.perfmodel.graph import ModelInputError, OpGraph
 from maelstrom_bootcamp.perfmodel.labels.cases import case_of
-from maelstrom_bootcamp.perfmodel.memory import liveness
-from maelstrom_bootcamp.perfmodel.memory_pool import FIRST_REGION, GRAIN, Allocator, Pool
-from maelstrom_bootcamp.perfmodel.memory_rules import RULES, has_bias, padded_values, rule_of, size
+from maelstrom_bootcamp.perfmodel.memory.liveness import liveness
+from maelstrom_bootcamp.perfmodel.memory.pool import FIRST_REGION, GRAIN, Allocator, Pool
+from maelstrom_bootcamp.perfmodel.memory.predictor import memory_predictor
+from maelstrom_bootcamp.perfmodel.memory.rules import RULES, has_bias, padded_values, rule_of, size
 from maelstrom_bootcamp.perfmodel.operators import KINDS
 from maelstrom_bootcamp.perfmodel.zoo.builder import Builder
 from maelstrom_bootcamp.perfmodel.zoo.families import FAMILIES
@@ -241,7 +242,7 @@ def halves(n):
 
 def test_prediction_and_interval(counted):
     measured = peaks(counted) * 1.07 * np.exp(np.random.default_rng(1).normal(0, 0.02, len(counted)))
-    predictor = memory_predictor.memory_predictor(counted, measured, halves(len(counted)))
+    predictor = memory_predictor(counted, measured, halves(len(counted)))
     graph = case_of("train", "vit", 40).graph()
     found = predictor.predict(graph)
     assert found.low < found.value < found.high
@@ -256,14 +257,14 @@ def test_prediction_and_interval(counted):
 def test_predictor_refuses(counted):
     measured = peaks(counted)
     with pytest.raises(ModelInputError, match="cannot be fitted"):
-        memory_predictor.memory_predictor(counted, measured[1:], halves(43))
+        memory_predictor(counted, measured[1:], halves(43))
     with pytest.raises(ModelInputError, match="cannot be fitted"):
-        memory_predictor.memory_predictor(counted, -measured, halves(44))
+        memory_predictor(counted, -measured, halves(44))
     with pytest.raises(ModelInputError, match="cannot be fitted"):
-        memory_predictor.memory_predictor([], [], halves(0))
+        memory_predictor([], [], halves(0))
     with pytest.raises(ModelInputError, match="no split"):
-        memory_predictor.memory_predictor(counted, measured, [])
-    predictor = memory_predictor.memory_predictor(counted, measured, halves(len(counted)))
+        memory_predictor(counted, measured, [])
+    predictor = memory_predictor(counted, measured, halves(len(counted)))
     with pytest.raises(ModelInputError, match=r"0\.5 was not tested"):
         predictor.predict(graph_of(conv), 0.5)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from maelstrom_bootcamp.perfmodel.graph import ModelInputError, OpGraph
-from maelstrom_bootcamp.perfmodel.memory import Memory, liveness
+from maelstrom_bootcamp.perfmodel.memory.liveness import Memory, liveness
 from maelstrom_bootcamp.perfmodel.models.predictor import half_widths
 from maelstrom_bootcamp.perfmodel.splits import Split
 

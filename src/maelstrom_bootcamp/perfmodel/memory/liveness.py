@@ -1,7 +1,7 @@
 """How much memory a network needs at once: its tensors, followed from their making to their last reader.
 
 A training step in single precision with Adam holds, from its beginning to its end, the weights and two
-moments for each of them. The forward pass adds what the gradients will read (`memory_rules`); the backward
+moments for each of them. The forward pass adds what the gradients will read (`rules`); the backward
 pass gives it back operator by operator, in the reverse order, and adds the gradients of the weights, which
 stay until the optimiser has used them. The largest sum of all this is the peak.
 """
@@ -15,8 +15,8 @@ from typing import Literal
 import numpy as np
 
 from maelstrom_bootcamp.perfmodel.graph import ModelInputError, Op, OpGraph
-from maelstrom_bootcamp.perfmodel.memory_pool import GRAIN, Allocator, Phase, Pool
-from maelstrom_bootcamp.perfmodel.memory_rules import (
+from maelstrom_bootcamp.perfmodel.memory.pool import GRAIN, Allocator, Phase, Pool
+from maelstrom_bootcamp.perfmodel.memory.rules import (
     Rule,
     arrays_of,
     padded_values,
@@ -99,7 +99,7 @@ def liveness(graph: OpGraph, mode: Mode = "train") -> Memory:
     Notes
     -----
     Assumed is TensorFlow on a processor: single precision, one operator at a time, no compiler of graphs,
-    weights made in the order of the operators, and its allocator as `memory_pool` has it. Of 396 networks of
+    weights made in the order of the operators, and its allocator as `pool` has it. Of 396 networks of
     the families of `zoo` the peak of a training step is met within 1.4 % in the mean and 10 % at most; 16 of
     them have been looked at to write the rules. With ``mode="infer"``, and for recurrent layers, nothing has
     been compared. Other frameworks and devices keep about the same tensors, but have other work space.

@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass, replace
 
 from maelstrom_bootcamp.perfmodel.graph import Op
-from maelstrom_bootcamp.perfmodel.memory_pool import GRAIN
+from maelstrom_bootcamp.perfmodel.memory.pool import GRAIN
 
 #: Bytes of a number in single precision.
 WIDTH = 4

@@ -1,0 +1,1 @@
+"""Peak memory: what a training step keeps, simulated tensor by tensor."""
