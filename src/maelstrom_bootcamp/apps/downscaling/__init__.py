@@ -1,0 +1,1 @@
+"""Application A5: downscaling of 2 m temperature."""
