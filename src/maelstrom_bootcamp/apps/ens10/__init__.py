@@ -1,0 +1,1 @@
+"""Application A4: post-processing of the ensemble forecasts of ENS-10."""
