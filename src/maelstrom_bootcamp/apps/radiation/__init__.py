@@ -1,0 +1,1 @@
+"""Application A3: emulation of the radiation scheme of ECMWF."""
