@@ -27,6 +27,7 @@ _EXTENSIONS = (
     "maelstrom_bootcamp.course.student",
     "maelstrom_bootcamp.course.doctor",
     "maelstrom_bootcamp.perfmodel.labels.measure",
+    "maelstrom_bootcamp.perfmodel.command",
 )
 
 

@@ -38,7 +38,19 @@ COLUMNS = (
     "longest length in",
     "second length in",
     "third length in",
+    "channels in of a group",
+    "channels out of a group",
+    "channels in beyond 16",
+    "channels out beyond 16",
+    "not by 16 in",
+    "not by 16 out",
+    "group not by 16",
+    # of the whole batch, so they change with it: a cache is full or not, whoever fills it
+    "batch",
+    "macs of the batch",
+    "traffic of the batch",
 )
+_OF_BATCH = 3
 _INDEX = {kind: i for i, kind in enumerate(KINDS)}
 
 
@@ -50,7 +62,7 @@ class Arrays:
     ----------
     features : numpy.ndarray
         Shape (n, len(KINDS) + len(COLUMNS)), float32: a one for the kind, then logarithms of sizes for one
-        sample of the batch.
+        sample of the batch; the last three are of the whole batch.
     kind : numpy.ndarray
         Shape (n,), index into KINDS.
     work : numpy.ndarray
@@ -73,7 +85,7 @@ class Arrays:
     batch: int
 
     def at_batch(self, batch: int) -> Arrays:
-        """The same network with another batch; features are those of one sample and stay.
+        """The same network with another batch.
 
         Parameters
         ----------
@@ -83,10 +95,11 @@ class Arrays:
         -------
         Arrays
         """
-        factor = batch / self.batch
         work = self.work.copy()
-        work[:, :2] *= factor
-        return replace(self, work=work, batch=batch)
+        work[:, :2] *= batch / self.batch
+        features = self.features.copy()
+        features[:, -_OF_BATCH:] = _of_batch(work, batch)
+        return replace(self, features=features, work=work, batch=batch)
 
 
 def arrays(graph: OpGraph, hops: int = 2) -> Arrays:
@@ -105,7 +118,7 @@ def arrays(graph: OpGraph, hops: int = 2) -> Arrays:
     """
     rows = np.array([_numbers(op) for op in graph.ops], np.float64).reshape(len(graph), -1)
     kind = np.array([_INDEX[op.kind] for op in graph.ops], np.int64)
-    kept, count, class_of = _merge(np.column_stack([kind, rows]), graph.edges, hops)
+    kept, count, class_of = merge(np.column_stack([kind, rows]), graph.edges, hops)
     place = np.full(len(graph), -1)
     place[kept] = np.arange(len(kept))
     writer, reader = np.asarray(graph.edges, np.int64).reshape(-1, 2).T
@@ -115,7 +128,7 @@ def arrays(graph: OpGraph, hops: int = 2) -> Arrays:
         -1, 4
     )
     return Arrays(
-        features=_features(kind[kept], rows[kept], graph.batch),
+        features=_features(kind[kept], rows[kept], work[kept], graph.batch),
         kind=kind[kept],
         work=work[kept],
         count=count.astype(np.float32),
@@ -150,7 +163,12 @@ def _longest(shape: Shape) -> list[int]:
     return lengths + [0] * (3 - len(lengths))
 
 
-def _features(kind: np.ndarray, rows: np.ndarray, batch: int) -> np.ndarray:
+def _of_batch(work: np.ndarray, batch: int) -> np.ndarray:
+    log = np.log1p(work[:, :2]) / 10
+    return np.column_stack([np.full(len(work), np.log2(batch) / 3), log])
+
+
+def _features(kind: np.ndarray, rows: np.ndarray, work: np.ndarray, batch: int) -> np.ndarray:
     macs, values, params, out, length, c_in, c_out, kernel, stride, groups, rank = rows.T[:11]
     macs, out, length = macs / batch, out / batch, length / batch
     traffic = np.maximum(values - params, 0) / batch
@@ -172,15 +190,49 @@ def _features(kind: np.ndarray, rows: np.ndarray, batch: int) -> np.ndarray:
         c_out % 8 > 0,
         rank / 4,
         *log(rows.T[11:]) / 5,
+        *_sixteens(c_in, c_out, np.maximum(groups, 1)),
+        *_of_batch(work, batch).T,
     ]
     return np.column_stack([np.eye(len(KINDS))[kind], *columns]).astype(np.float32)
 
 
-def _merge(colours: np.ndarray, edges: np.ndarray, hops: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """First operator of each class, the size of the classes, and each operator's class.
+def _sixteens(c_in: np.ndarray, c_out: np.ndarray, groups: np.ndarray) -> list[np.ndarray]:
+    """Vectors of a processor hold sixteen numbers of 32 bits: channels that fill none cost as much as one."""
+    inner, outer = c_in / groups, c_out / groups
+    return [
+        np.log1p(inner) / 5,
+        np.log1p(outer) / 5,
+        c_in % 16 / 16,
+        c_out % 16 / 16,
+        c_in % 16 > 0,
+        c_out % 16 > 0,
+        inner % 16 > 0,
+    ]
+
+
+def merge(colours: np.ndarray, edges: np.ndarray, hops: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Operators that are alike to a graph network with so many layers.
 
     Refinement of colours after Weisfeiler and Leman: in each round an operator's new colour is its old one
     and those of its neighbours. After h rounds operators of one colour look alike to h layers of messages.
+
+    Parameters
+    ----------
+    colours : numpy.ndarray
+        Shape (n, k): what is known of each operator by itself.
+    edges : numpy.ndarray
+        Shape (e, 2): (writer, reader).
+    hops : int
+        A negative number merges nothing.
+
+    Returns
+    -------
+    kept : numpy.ndarray
+        The first operator of each class.
+    count : numpy.ndarray
+        The size of each class.
+    class_of : numpy.ndarray
+        Shape (n,): each operator's class.
     """
     if hops < 0:
         everyone = np.arange(len(colours))

@@ -27,6 +27,8 @@ class Samples:
         Shape (n,), str: the same for twins, which differ in name, weights, batch or size of the image only.
     names : numpy.ndarray
         Shape (n,), str.
+    graphs : tuple of OpGraph
+        What the networks were made from, at any batch: for predictors with features of their own.
     """
 
     networks: tuple[Arrays, ...]
@@ -34,6 +36,7 @@ class Samples:
     families: np.ndarray
     architectures: np.ndarray
     names: np.ndarray
+    graphs: tuple[OpGraph, ...]
 
     def __len__(self) -> int:
         return len(self.networks)
@@ -50,9 +53,18 @@ class Samples:
         Samples
         """
         chosen = np.asarray(indices, np.int64)
-        networks = tuple(self.networks[i] for i in chosen)
+        networks, graphs = (tuple(a[i] for i in chosen) for a in (self.networks, self.graphs))
         rest = (a[chosen] for a in (self.values, self.families, self.architectures, self.names))
-        return Samples(networks, *rest)
+        return Samples(networks, *rest, graphs)
+
+    def measured_graphs(self) -> list[OpGraph]:
+        """The graphs at the batch at which they were measured.
+
+        Returns
+        -------
+        list of OpGraph
+        """
+        return [g.at_batch(n.batch) for g, n in zip(self.graphs, self.networks, strict=True)]
 
 
 def samples(
@@ -106,4 +118,5 @@ def samples(
         np.array([families[i] for i in kept], dtype=str),
         np.array([once[id(graphs[i])][1] for i in kept], dtype=str),
         np.array([names[i] for i in kept], dtype=str),
+        tuple(graphs[i] for i in kept),
     )

@@ -22,6 +22,9 @@ import tensorflow as tf
 from maelstrom_bootcamp.perfmodel.arrays import Arrays
 from maelstrom_bootcamp.perfmodel.models.additive import Additive
 
+#: Standard deviations beyond which a feature is not believed.
+FARTHEST = 4.0
+
 
 class Messages(keras.layers.Layer):
     """One hop (GraphSAGE with means): each operator hears from those it reads and from those that read it.
@@ -113,6 +116,8 @@ def pack(
     lengths = [len(n.kind) for n in networks]
     first = np.cumsum([0, *lengths[:-1]])
     features = (np.concatenate([n.features for n in networks]) - mean) / std
+    # A kind that the training never had would be a thousand deviations away, and its correction anything.
+    features = features.clip(-FARTHEST, FARTHEST)
     seconds = [n.count * prior.by_operator(n) for n in networks]
     return {
         "features": features.astype(np.float32),

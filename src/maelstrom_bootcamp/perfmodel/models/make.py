@@ -1,10 +1,11 @@
-"""Train the predictors of GPUs from public measurements, and write their model cards. A maintainer's command.
+"""Train the predictors that are shipped, race them against all others, and write their model cards.
 
-Run ``python -m maelstrom_bootcamp.perfmodel.models.make FOLDER --out weights`` with a folder that holds
-timm's benchmark tables and the traced graphs of its models (`maelstrom_bootcamp.perfmodel.labels.public`).
-For each table it races all predictors on five splits of each protocol, trains the predictor that is shipped
-on everything, takes its intervals from the errors for unseen architectures, and writes ``NAME.npz`` and
-``NAME.json``. What is there already is not made again.
+A maintainer's command. ``python -m maelstrom_bootcamp.perfmodel.models.make --out weights`` makes those of
+the processor, from the labels that come with the package. With ``--folder FOLDER`` it also makes those of
+graphics processors: the folder holds timm's benchmark tables and the traced graphs of its models
+(`maelstrom_bootcamp.perfmodel.labels.public`). For each table it races all predictors on the splits of each
+protocol, trains the predictor that is shipped on everything, takes its intervals from the errors for unseen
+architectures, and writes ``NAME.npz`` and ``NAME.json``. What is there already is not made again.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,11 +29,17 @@ import pandas as pd
 from maelstrom_bootcamp.errors import BootcampError
 from maelstrom_bootcamp.perfmodel import splits
 from maelstrom_bootcamp.perfmodel.labels import public
+from maelstrom_bootcamp.perfmodel.labels import table as labels
 from maelstrom_bootcamp.perfmodel.labels.file import machine
+from maelstrom_bootcamp.perfmodel.memory.liveness import liveness
+from maelstrom_bootcamp.perfmodel.memory.predictor import memory_predictor
 from maelstrom_bootcamp.perfmodel.models import predictor
 from maelstrom_bootcamp.perfmodel.models.additive import Additive, Device, roofline
-from maelstrom_bootcamp.perfmodel.models.race import RULES, race
-from maelstrom_bootcamp.perfmodel.samples import Samples
+from maelstrom_bootcamp.perfmodel.models.race import MEMORY_RULES, OURS, RULES, Rule, race
+from maelstrom_bootcamp.perfmodel.models.scaling import scale, sheet_ratios
+from maelstrom_bootcamp.perfmodel.operators import KINDS
+from maelstrom_bootcamp.perfmodel.samples import Samples, samples
+from maelstrom_bootcamp.perfmodel.scores import by_family, score
 from maelstrom_bootcamp.perfmodel.splits import Split
 
 #: Data sheets: dense tensor-core peak with FP16 inputs and FP32 sums, and memory bandwidth, from NVIDIA's
@@ -39,21 +47,66 @@ from maelstrom_bootcamp.perfmodel.splits import Split
 #: guess that the measurements correct.
 RTX3090 = Device("RTX 3090", flops=71e12, bandwidth=936e9, launch=8e-6, bytes_per_value=2)
 RTX4090 = Device("RTX 4090", flops=165.2e12, bandwidth=1008e9, launch=5e-6, bytes_per_value=2)
+#: One core of a processor of 2024 with vectors of 512 bits; all three numbers are guesses to be corrected.
+CORE = Device("one core", flops=100e9, bandwidth=20e9, launch=2e-6)
+#: MB instead of seconds: nothing for arithmetic, four bytes for a number that is kept, and weights, gradients
+#: and two moments. Half of the numbers moved are written.
+BYTES = Additive(np.tile([0.0, 2e-6, 1e-4], (len(KINDS), 1)), 16e-6)
 
 STARTS: dict[str, Additive] = {
+    "cpu-infer": roofline(CORE),
+    "cpu-train": roofline(CORE, passes=3),
+    "cpu-memory": BYTES,
     "rtx3090-train": roofline(RTX3090, passes=3),
     "rtx3090-train-nhwc": roofline(RTX3090, passes=3),
     "rtx3090-infer": roofline(RTX3090),
     "rtx4090-infer": roofline(RTX4090),
 }
+#: From which device to which `scaling` is tested.
+FROM, TO = "rtx3090-infer", "rtx4090-infer"
+_SCORES = ("mape", "macro", "median", "within10")
 
 
-def protocols(samples: Samples, repeats: int = 5) -> list[Split]:
+def data(name: str, folder: Path | None = None) -> Samples:
+    """The measurements of one predictor.
+
+    Parameters
+    ----------
+    name : str
+        One of `STARTS`.
+    folder : Path, optional
+        Public tables and graphs; not needed for the processor.
+
+    Returns
+    -------
+    Samples
+        Seconds, or MB.
+
+    Raises
+    ------
+    ModelInputError
+        If they cannot be read.
+    """
+    if not name.startswith("cpu"):
+        return public.load(folder or Path(), name)
+    table = labels.load("infer" if name == "cpu-infer" else "train")
+    values = table.memory_mb if name == "cpu-memory" else table.ms / 1e3
+    return samples(_graphs(str(table.what[0])), values, table.family)
+
+
+@cache
+def _graphs(what: str) -> list:
+    return labels.graphs(labels.load(what))
+
+
+def protocols(measured: Samples, families: Sequence[str], repeats: int = 5) -> list[Split]:
     """Splits on which the predictors of a table are raced.
 
     Parameters
     ----------
-    samples : Samples
+    measured : Samples
+    families : sequence of str
+        What is held out as a whole.
     repeats : int
         Of each protocol.
 
@@ -62,16 +115,15 @@ def protocols(samples: Samples, repeats: int = 5) -> list[Split]:
     list of Split
         Random within families, unseen architectures, unseen families.
     """
-    stems = [public.stem_of(name) for name in samples.names]
     return [
-        *splits.random(samples.families, repeats=repeats),
-        *splits.unseen_architectures(samples.families, samples.architectures, repeats=repeats),
-        *splits.unseen_families(stems, repeats),
+        *splits.random(measured.families, repeats=repeats),
+        *splits.unseen_architectures(measured.families, measured.architectures, repeats=repeats),
+        *splits.unseen_families(families, repeats),
     ]
 
 
 def summary(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Mean and range of the scores over the splits of each protocol.
+    """Mean and spread of the scores over the splits of each protocol.
 
     Parameters
     ----------
@@ -81,30 +133,82 @@ def summary(table: pd.DataFrame) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        One per protocol and predictor, rounded to two decimals.
+        One per protocol and predictor, rounded to two decimals; ``spread`` is the standard deviation over
+        the splits.
     """
     rows = []
     for (protocol, name), group in table.groupby(["protocol", "predictor"], sort=False):
         row: dict[str, Any] = {"protocol": protocol, "predictor": name, "splits": len(group)}
-        for column in ("mape", "macro", "median", "within10"):
+        for column in _SCORES:
             row[column] = round(float(group[column].mean()), 2)
-        row["mape_range"] = [round(float(group.mape.min()), 2), round(float(group.mape.max()), 2)]
+        for column in ("mape", "macro"):
+            row[f"{column}_spread"] = round(float(group[column].std()), 2)
+        row["seconds"] = round(float(group.seconds.mean()), 1)
         rows.append(row)
     return rows
 
 
+def contest(
+    name: str, measured: Samples, repeats: int = 5, rules: Mapping[str, Rule] | None = None
+) -> tuple[dict[str, Any], dict[float, float]]:
+    """Race all predictors of a table.
+
+    Parameters
+    ----------
+    name : str
+        One of `STARTS`.
+    measured : Samples
+    repeats : int
+        Splits of each protocol.
+    rules : mapping of str to callable, optional
+        By default those for times, or for memory.
+
+    Returns
+    -------
+    dict
+        For the card: ``networks``, ``architectures``, ``scores``, ``families`` (errors of ours for unseen
+        architectures, by family).
+    dict
+        Half widths of the intervals of ours, from unseen architectures.
+    """
+    memory = name == "cpu-memory"
+    ours = "liveness" if memory else OURS
+    families = [public.stem_of(n) for n in measured.names]
+    parts = protocols(measured, measured.families if name.startswith("cpu") else families, repeats)
+    table = race(measured, STARTS[name], parts, rules or (MEMORY_RULES if memory else RULES))
+    chosen = table[(table.predictor == ours) & (table.protocol == "unseen architectures")]
+    test = np.concatenate([p.test for p in parts if p.protocol == "unseen architectures"])
+    found = np.concatenate(list(chosen.predicted))
+    per = by_family(found, measured.values[test], measured.families[test])
+    card = {
+        "networks": len(measured),
+        "architectures": len(set(measured.architectures)),
+        "unit": "MB" if memory else "seconds",
+        "scores": summary(table),
+        "families": {k: round(v, 2) for k, v in per.mape.items() if k},
+    }
+    return card, predictor.half_widths(found, measured.values[test])
+
+
 def make(
-    samples: Samples, start: Additive, settings: predictor.Settings, repeats: int = 5
+    name: str,
+    measured: Samples,
+    settings: predictor.Settings,
+    repeats: int = 5,
+    rules: Mapping[str, Rule] | None = None,
 ) -> predictor.Predictor:
     """Race, train on everything, calibrate.
 
     Parameters
     ----------
-    samples : Samples
-    start : Additive
+    name : str
+        One of `STARTS`, but not "cpu-memory", which needs no training.
+    measured : Samples
     settings : predictor.Settings
     repeats : int
         Splits of each protocol.
+    rules : mapping of str to callable, optional
+        What is raced; by default everything.
 
     Returns
     -------
@@ -112,63 +216,138 @@ def make(
         With intervals, and a card that holds the table of the race.
     """
     began = time.perf_counter()
-    parts = protocols(samples, repeats)
-    table = race(samples, start, parts, RULES)
-    ours = table[(table.predictor == "additive network") & (table.protocol == "unseen architectures")]
-    measured = [samples.values[p.test] for p in parts if p.protocol == "unseen architectures"]
-    widths = predictor.half_widths(np.concatenate(list(ours.predicted)), np.concatenate(measured))
+    card, widths = contest(name, measured, repeats, rules)
     raced = time.perf_counter() - began
-    made = predictor.fit(samples, start, settings)
-    card = {
-        "networks": len(samples),
-        "architectures": len(set(samples.architectures)),
-        "unit": "seconds",
-        "settings": asdict(settings),
-        "scores": summary(table),
-        "seconds": {"race": round(raced), "training": round(time.perf_counter() - began - raced)},
-        "machine": machine(),
-        "versions": {name: version(name) for name in ("tensorflow", "keras", "scikit-learn", "numpy")},
-    }
-    return replace(made, half_width=widths, card=card)
+    made = predictor.fit(measured, STARTS[name], settings)
+    trained = time.perf_counter() - began - raced
+    card |= {"settings": asdict(settings), "seconds": {"race": round(raced), "training": round(trained)}}
+    return replace(made, half_width=widths, card=card | _made_with())
 
 
-def write(made: predictor.Predictor, card: dict[str, Any], out: Path, name: str) -> None:
-    """Write a predictor and its model card; the card first, so that no predictor stands without one.
+def memory_card(measured: Samples, repeats: int = 5) -> dict[str, Any]:
+    """The card of the memory predictor, which is all there is of it: a factor and the intervals.
 
     Parameters
     ----------
-    made : predictor.Predictor
-    card : dict
-        What is added to the predictor's own card.
-    out : Path
-        Folder; made if it is missing.
-    name : str
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    whole = {"name": name, **card, **made.card, "half_width": {str(c): w for c, w in made.half_width.items()}}
-    part = out / f".{name}.json.{os.getpid()}"
-    part.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
-    part.replace(out / f"{name}.json")
-    predictor.save(replace(made, card={"name": name, **card, **made.card}), out / f"{name}.npz")
-
-
-def source(folder: Path, what: str) -> dict[str, Any]:
-    """Where the measurements come from, and which files they were.
-
-    Parameters
-    ----------
-    folder : Path
-    what : str
-        One of `public.TABLES`.
+    measured : Samples
+    repeats : int
 
     Returns
     -------
     dict
     """
-    files = (public.TABLES[what][0], "graphs.jsonl.gz")
+    card, _ = contest("cpu-memory", measured, repeats)
+    unseen = splits.unseen_architectures(measured.families, measured.architectures, repeats=repeats)
+    made = memory_predictor([liveness(g) for g in measured.measured_graphs()], measured.values, unseen)
+    return card | {"factor": made.factor, "half_width": _by_name(made.half_width)} | _made_with()
+
+
+def scaling(there: Samples, here: Samples, base: predictor.Predictor, device: str) -> dict[str, Any]:
+    """How far off a predictor of one device is when data sheets scale it to another.
+
+    Parameters
+    ----------
+    there, here : Samples
+        Measured on the other device, and on the one of the predictor.
+    base : predictor.Predictor
+    device : str
+        The other device's name in `maelstrom_bootcamp.hardware.systems`.
+
+    Returns
+    -------
+    dict
+        ``networks`` that were measured on both, ``scores`` of the scaled predictor and of two rules of thumb
+        (what was measured here, times the ratio of the peaks or of the bandwidths), ``half_width``.
+    """
+    place = {name: i for i, name in enumerate(here.names)}
+    pairs = [(i, place[name]) for i, name in enumerate(there.names) if name in place]
+    other, own = there.take([i for i, _ in pairs]), here.take([j for _, j in pairs])
+    per_batch = np.array([a.batch / b.batch for a, b in zip(other.networks, own.networks, strict=True)])
+    priors = scale(base.prior, device)
+    guesses = {"scaled operators": replace(base, prior=priors).predict(other.networks)}
+    for thumb, ratio in sheet_ratios(device).items():
+        guesses[thumb] = own.values * per_batch * ratio
+    rows = []
+    for name, guess in guesses.items():
+        found = score(guess, other.values, other.families)
+        rows.append({"predictor": name} | {k: round(found[k], 2) for k in (*_SCORES, "bias")})
+    widths = predictor.half_widths(guesses["scaled operators"], other.values)
+    return {"networks": len(other), "scores": rows, "half_width": _by_name(widths)} | _made_with()
+
+
+def _by_name(widths: Mapping[float, float]) -> dict[str, float]:
+    return {str(confidence): width for confidence, width in widths.items()}
+
+
+def _made_with() -> dict[str, Any]:
+    packages = ("tensorflow", "keras", "scikit-learn", "numpy")
+    return {"machine": machine(), "versions": {name: version(name) for name in packages}}
+
+
+def write_card(card: Mapping[str, Any], out: Path, name: str) -> None:
+    """Write a model card, whole or not at all.
+
+    Parameters
+    ----------
+    card : mapping
+    out : Path
+        Folder; made if it is missing.
+    name : str
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    part = out / f".{name}.json.{os.getpid()}"
+    try:
+        part.write_text(json.dumps({"name": name, **card}, indent=1) + "\n", encoding="utf-8")
+        part.replace(out / f"{name}.json")
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write(made: predictor.Predictor, origin: Mapping[str, Any], out: Path, name: str) -> None:
+    """Write a predictor and its model card; the card first, so that no predictor stands without one.
+
+    Parameters
+    ----------
+    made : predictor.Predictor
+    origin : mapping
+        Of `source`.
+    out : Path
+        Folder; made if it is missing.
+    name : str
+    """
+    card = {**origin, **made.card, "half_width": _by_name(made.half_width)}
+    write_card(card, out, name)
+    predictor.save(replace(made, card={"name": name, **origin}), out / f"{name}.npz")
+
+
+def source(name: str, folder: Path | None = None) -> dict[str, Any]:
+    """Where the measurements come from, and which files they were.
+
+    Parameters
+    ----------
+    name : str
+        One of `STARTS`.
+    folder : Path, optional
+        Public tables and graphs.
+
+    Returns
+    -------
+    dict
+    """
+    if name.startswith("cpu"):
+        what = "infer" if name == "cpu-infer" else "train"
+        path = Path(labels.__file__).with_name(f"{what}-cpu.csv")
+        note = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        return {
+            "source": f"labels/{path.name}, measured by 'bootcamp measure'",
+            "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest()},
+            "noise_percent": note["noise_percent"],
+            "measured_on": {key: note[key] for key in ("machine", "versions", "rounds")},
+        }
+    files = (public.TABLES[name][0], "graphs.jsonl.gz")
     return {
         "source": "github.com/huggingface/pytorch-image-models: results/ (Apache-2.0), its models traced",
-        "sha256": {f: hashlib.sha256((folder / f).read_bytes()).hexdigest() for f in files},
+        "sha256": {f: hashlib.sha256((Path(folder) / f).read_bytes()).hexdigest() for f in files},
     }
 
 
@@ -187,26 +366,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m maelstrom_bootcamp.perfmodel.models.make", description=__doc__
     )
-    parser.add_argument("folder", type=Path, help="public tables and graphs")
+    parser.add_argument("--folder", type=Path, help="public tables and graphs, for graphics processors")
     parser.add_argument("--out", type=Path, required=True, help="folder of weights and model cards")
-    parser.add_argument("--what", nargs="+", choices=public.TABLES, default=list(public.TABLES))
+    parser.add_argument("--what", nargs="+", choices=STARTS, help="default: all that the data allow")
     parser.add_argument("--epochs", type=int, default=predictor.Settings.epochs)
     parser.add_argument("--repeats", type=int, default=5, help="splits of each protocol")
+    parser.add_argument("--without", nargs="+", choices=set(RULES) - {OURS}, default=[], help="not raced")
     given = parser.parse_args(arguments)
-    settings = predictor.Settings(epochs=given.epochs)
+    names = given.what or [n for n in STARTS if given.folder or n.startswith("cpu")]
     try:
-        for what in given.what:
-            if (given.out / f"{what}.npz").is_file():
-                continue
-            samples = public.load(given.folder, what)
-            print(f"{what}: {len(samples)} networks", flush=True)
-            made = make(samples, STARTS[what], settings, given.repeats)
-            write(made, source(given.folder, what), given.out, what)
-            print(pd.DataFrame(made.card["scores"]).to_string(index=False), flush=True)
+        for name in names:
+            if not (given.out / f"{name}.json").is_file():
+                _make_one(name, given)
+        if {FROM, TO} <= set(names) and not (given.out / "scaling.json").is_file():
+            base = predictor.load(given.out / f"{FROM}.npz")
+            card = scaling(data(TO, given.folder), data(FROM, given.folder), base, TO.partition("-")[0])
+            write_card({"from": FROM, "to": TO} | card, given.out, "scaling")
     except BootcampError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def _make_one(name: str, given: argparse.Namespace) -> None:
+    measured = data(name, given.folder)
+    print(f"{name}: {len(measured)} networks", flush=True)
+    origin = source(name, given.folder)
+    if name == "cpu-memory":
+        card = memory_card(measured, given.repeats)
+        write_card(origin | card, given.out, name)
+    else:
+        rules = {name: rule for name, rule in RULES.items() if name not in given.without}
+        made = make(name, measured, predictor.Settings(epochs=given.epochs), given.repeats, rules)
+        write(made, origin, given.out, name)
+        card = made.card
+    print(pd.DataFrame(card["scores"]).to_string(index=False), flush=True)
 
 
 if __name__ == "__main__":

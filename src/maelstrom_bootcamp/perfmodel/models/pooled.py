@@ -13,6 +13,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from maelstrom_bootcamp.perfmodel.arrays import merge
+
 
 @dataclass(frozen=True)
 class Network:
@@ -23,14 +25,38 @@ class Network:
     features : numpy.ndarray
         Shape (n, f), float32.
     edges : numpy.ndarray
-        Shape (e, 2), int32: (from, to).
+        Shape (e, 2), int32: (from, to); they are heard in both directions. Once operators are merged they
+        are (neighbour, operator), heard in this direction only.
     static : numpy.ndarray
         Shape (s,), float32: beside the pooled state.
+    count : numpy.ndarray, optional
+        Shape (n,): how many operators each one stands for, if they are merged.
     """
 
     features: np.ndarray
     edges: np.ndarray
     static: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
+    count: np.ndarray | None = None
+
+    def merged(self, hops: int) -> Network:
+        """One operator for all that look alike from so many hops: a sum over states stays what it is.
+
+        Parameters
+        ----------
+        hops : int
+            Graph layers of the network that will read it.
+
+        Returns
+        -------
+        Network
+        """
+        kept, count, class_of = merge(self.features, self.edges, hops)
+        place = np.full(len(self.features), -1)
+        place[kept] = np.arange(len(kept))
+        there, back = np.asarray(self.edges, np.int64).reshape(-1, 2).T
+        neighbour, operator = np.append(class_of[there], class_of[back]), np.append(place[back], place[there])
+        heard = np.stack([neighbour, operator], 1)[operator >= 0].astype(np.int32)
+        return Network(self.features[kept], heard, self.static, count.astype(np.float32))
 
 
 class Sage(keras.layers.Layer):
@@ -50,11 +76,10 @@ class Sage(keras.layers.Layer):
         self.others = keras.layers.Dense(width, use_bias=False)
         self.normalise = normalise
 
-    def call(self, state: tf.Tensor, edges: tf.Tensor) -> tf.Tensor:
-        """States (n, width) from states (n, f) and edges (e, 2)."""
-        there, back = edges[:, 0], edges[:, 1]
-        heard = tf.gather(state, tf.concat([there, back], 0))
-        mean = tf.math.unsorted_segment_mean(heard, tf.concat([back, there], 0), tf.shape(state)[0])
+    def call(self, state: tf.Tensor, messages: tf.Tensor) -> tf.Tensor:
+        """States (n, width) from states (n, f) and messages (m, 2): (neighbour, operator)."""
+        heard = tf.gather(state, messages[:, 0])
+        mean = tf.math.unsorted_segment_mean(heard, messages[:, 1], tf.shape(state)[0])
         state = self.own(state) + self.others(mean)
         return tf.math.l2_normalize(state, axis=-1) if self.normalise else state
 
@@ -83,7 +108,8 @@ class PooledNetwork(keras.Model):
         """Shape (networks,), the unit of the labels, of what `pack` has put together."""
         state = batch["features"]
         for hop in self.hops:
-            state = self.drop(tf.nn.relu(hop(state, batch["edges"])), training=training)
+            state = self.drop(tf.nn.relu(hop(state, batch["messages"])), training=training)
+        state *= batch["count"][:, None]
         pooled = tf.math.unsorted_segment_sum(state, batch["network"], batch["networks"])
         state = tf.concat([pooled, batch["static"]], -1)
         for layer in self.dense:
@@ -112,14 +138,15 @@ class AutoEncoder(keras.Model):
         """States, shape (n, last width), of what `pack` has put together."""
         state = batch["features"]
         for i, (hop, norm) in enumerate(zip(self.hops, self.norms, strict=True)):
-            state = tf.nn.relu(norm(hop(state, batch["edges"]), training=training))
+            state = tf.nn.relu(norm(hop(state, batch["messages"]), training=training))
             if i < len(self.hops) - 1:
                 state = self.drop(state, training=training)
         return state
 
     def embed(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
         """The sum of a network's states, shape (networks, last width)."""
-        return tf.math.unsorted_segment_sum(self(batch), batch["network"], batch["networks"])
+        state = self(batch) * batch["count"][:, None]
+        return tf.math.unsorted_segment_sum(state, batch["network"], batch["networks"])
 
 
 def edge_loss(state: tf.Tensor, edges: tf.Tensor, strangers: tf.Tensor) -> tf.Tensor:
@@ -156,14 +183,20 @@ def pack(networks: Sequence[Network]) -> dict[str, np.ndarray]:
     Returns
     -------
     dict
-        ``features`` (n, f), ``edges`` (e, 2), ``static`` (networks, s), ``network`` (n,), ``networks``.
+        ``features`` (n, f), ``edges`` (e, 2), ``messages`` (m, 2), ``count`` (n,), ``static`` (networks, s),
+        ``network`` (n,), ``networks``.
     """
     lengths = [len(n.features) for n in networks]
     first = np.cumsum([0, *lengths[:-1]])
     edges = [np.asarray(n.edges).reshape(-1, 2) + f for n, f in zip(networks, first, strict=True)]
+    pairs = zip(networks, edges, strict=True)
+    messages = [e if n.count is not None else np.concatenate([e, e[:, ::-1]]) for n, e in pairs]
+    count = [np.ones(len(n.features)) if n.count is None else n.count for n in networks]
     return {
         "features": np.concatenate([n.features for n in networks]).astype(np.float32),
         "edges": np.concatenate(edges).astype(np.int32),
+        "messages": np.concatenate(messages).astype(np.int32),
+        "count": np.concatenate(count).astype(np.float32),
         "static": np.stack([n.static for n in networks]).astype(np.float32),
         "network": np.repeat(np.arange(len(networks)), lengths).astype(np.int32),
         "networks": np.int32(len(networks)),

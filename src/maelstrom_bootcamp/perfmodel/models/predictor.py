@@ -171,7 +171,8 @@ def fit(samples: Samples, start: Additive, settings: Settings = Settings()) -> P
             seed=seed,
         )
         networks.append(network)
-    known = domain(samples.networks, samples.families, prior)
+    names = [family or name for family, name in zip(samples.families, samples.names, strict=True)]
+    known = domain(samples.networks, names, prior)
     return Predictor(prior, tuple(networks), mean, std, known)
 
 

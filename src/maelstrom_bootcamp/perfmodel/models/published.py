@@ -17,6 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from maelstrom_bootcamp.perfmodel.graph import Op, OpGraph, Shape
+from maelstrom_bootcamp.perfmodel.operators import TABLE
 
 #: The 98 operators that TraPPM tells apart, in its order.
 TRAPPM_OPERATORS: tuple[str, ...] = (
@@ -139,6 +140,13 @@ DIPPM_KINDS: tuple[str, ...] = (
     "batch_norm",
 )
 _CONVS = ("conv", "grouped_conv", "depthwise_conv")
+_PLACES = {name: i for i, name in enumerate(TRAPPM_OPERATORS)}
+#: Kind -> the place of the first of its names in ONNX that stands in the list.
+_PLACES_OF_KINDS = {
+    kind: next(_PLACES[name] for name in names.split() if name in _PLACES)
+    for kind, (_, names, _) in TABLE.items()
+    if _PLACES.keys() & set(names.split())
+} | dict.fromkeys(_CONVS, _PLACES["Conv"])
 
 
 def trappm_features(graph: OpGraph) -> np.ndarray:
@@ -147,17 +155,17 @@ def trappm_features(graph: OpGraph) -> np.ndarray:
     Parameters
     ----------
     graph : OpGraph
-        Read from ONNX with ``fused=False``, so that the operators carry the names of the list.
+        Best read from ONNX with ``fused=False``, so that the operators carry the names of the list. Names of
+        other dialects are replaced by ONNX's name for their kind; a kind without one is "None".
 
     Returns
     -------
     numpy.ndarray
         Shape (n, 113), float32, raw values.
     """
-    place = {name: i for i, name in enumerate(TRAPPM_OPERATORS)}
     out = np.zeros((len(graph), len(TRAPPM_OPERATORS) + 15), np.float32)
     for row, op in zip(out, graph.ops, strict=True):
-        row[place.get(op.name, place["None"])] = 1
+        row[_PLACES.get(op.name, _PLACES_OF_KINDS.get(op.kind, _PLACES["None"]))] = 1
         row[98:104], row[104:110] = _six(op.in_shape), _six(op.out_shape)
         row[110:] = op.macs, op.params, 4 * op.out_values
     return out

@@ -1,4 +1,8 @@
-"""All predictors on the same splits: one function each, from a rate to graph networks."""
+"""All predictors on the same splits: one function each, from a rate to graph networks.
+
+`RULES` predict times. For memory (`MEMORY_RULES`) the rate and the roofline make no sense, and what this
+course does is `liveness` instead of a network.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,9 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
-from maelstrom_bootcamp.perfmodel.models import additive, predictor, trees
+from maelstrom_bootcamp.perfmodel.memory.liveness import liveness
+from maelstrom_bootcamp.perfmodel.memory.predictor import MB
+from maelstrom_bootcamp.perfmodel.models import additive, predictor, rivals, trees
 from maelstrom_bootcamp.perfmodel.models.additive import Additive
 from maelstrom_bootcamp.perfmodel.samples import Samples
 from maelstrom_bootcamp.perfmodel.scores import score
@@ -127,7 +133,7 @@ def forest(train: Samples, test: Samples, start: Additive) -> np.ndarray:
 
 
 def additive_network(train: Samples, test: Samples, start: Additive) -> np.ndarray:
-    """The additive graph network of this course, one training: `predictor.fit`.
+    """The additive graph networks of this course, as they are shipped: `predictor.fit`.
 
     Parameters
     ----------
@@ -139,18 +145,94 @@ def additive_network(train: Samples, test: Samples, start: Additive) -> np.ndarr
     numpy.ndarray
         Shape (len(test),).
     """
-    return predictor.fit(train, start, predictor.Settings(seeds=(0,))).predict(test.networks)
+    return predictor.fit(train, start, predictor.Settings()).predict(test.networks)
 
 
+def dippm(train: Samples, test: Samples, start: Additive) -> np.ndarray:
+    """DIPPM in small: `rivals.dippm`.
+
+    Parameters
+    ----------
+    train, test : Samples
+    start : Additive
+        Not used.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (len(test),).
+    """
+    return rivals.dippm(train, test)
+
+
+def trappm(train: Samples, test: Samples, start: Additive) -> np.ndarray:
+    """TraPPM in small, with its auto-encoder: `rivals.trappm`.
+
+    Parameters
+    ----------
+    train, test : Samples
+    start : Additive
+        Not used.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (len(test),).
+    """
+    return rivals.trappm(train, test)
+
+
+def trappm_without(train: Samples, test: Samples, start: Additive) -> np.ndarray:
+    """TraPPM in small, without its auto-encoder: `rivals.trappm`.
+
+    Parameters
+    ----------
+    train, test : Samples
+    start : Additive
+        Not used.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (len(test),).
+    """
+    return rivals.trappm(train, test, pretrained=False)
+
+
+def counted(train: Samples, test: Samples, start: Additive) -> np.ndarray:
+    """Peak memory as `liveness` counts it, times the one factor that the training shows.
+
+    Parameters
+    ----------
+    train, test : Samples
+    start : Additive
+        Not used.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (len(test),), MB.
+    """
+    peaks = [np.array([liveness(g).peak / MB for g in s.measured_graphs()]) for s in (train, test)]
+    return np.exp(np.median(np.log(train.values / peaks[0]))) * peaks[1]
+
+
+OURS = "additive networks"
 RULES: Mapping[str, Rule] = {
     "rate": rate,
     "roofline": roofline,
     "boosting": boosting,
     "perceptron": perceptron,
+    "DIPPM": dippm,
+    "TraPPM": trappm,
+    "TraPPM without auto-encoder": trappm_without,
     "additive": additive_model,
     "additive + trees": forest,
-    "additive network": additive_network,
+    OURS: additive_network,
 }
+MEMORY_RULES: Mapping[str, Rule] = {
+    name: rule for name, rule in RULES.items() if name not in ("rate", "roofline", OURS)
+} | {"liveness": counted}
 
 
 def race(
