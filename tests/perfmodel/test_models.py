@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import keras
@@ -8,9 +9,11 @@ import pytest
 import tensorflow as tf
 
 from maelstrom_bootcamp.perfmodel.arrays import COLUMNS, arrays
-from maelstrom_bootcamp.perfmodel.models import additive, gnn, pooled, published, training, trees
+from maelstrom_bootcamp.perfmodel.graph import OpGraph
+from maelstrom_bootcamp.perfmodel.models import additive, gnn, pooled, published, rivals, training, trees
 from maelstrom_bootcamp.perfmodel.operators import KINDS
 from maelstrom_bootcamp.perfmodel.read.onnx import read_onnx
+from maelstrom_bootcamp.perfmodel.samples import samples
 from maelstrom_bootcamp.perfmodel.scores import score
 from maelstrom_bootcamp.perfmodel.zoo.families import FAMILIES, make
 from maelstrom_bootcamp.perfmodel.zoo.to_graph import to_graph
@@ -167,3 +170,56 @@ def test_losses_by_hand():
     log = tf.math.log(tf.constant([1.05, 4.0]))
     by_hand = (5 * np.log(1.05) ** 2 + np.log(2) - 0.05) / 2
     assert float(training.log_huber(target, log)) == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_what_no_training_had_does_not_run_away(networks, seconds):
+    """A kind with a deviation of nearly zero: one operator of it must not be a thousand deviations away."""
+    prior = additive.roofline(CORE)
+    mean, std = np.zeros(len(networks[0].features.T)), np.full(len(networks[0].features.T), 1e-3)
+    packed = gnn.pack(networks[:1], prior, mean, std)
+    assert np.abs(packed["features"]).max() == gnn.FARTHEST
+
+
+def test_merged_networks_are_the_same_to_the_rivals(graphs):
+    keras.utils.set_random_seed(0)
+    for make_item, hops in ((rivals.trappm_network, 2), (rivals.dippm_network, 6)):
+        network = pooled.PooledNetwork(16, hops=hops)
+        for graph in graphs[:4]:
+            item = make_item(graph)
+            whole, merged = (pooled.pack([i]) for i in (item, item.merged(hops)))
+            assert len(merged["features"]) <= len(whole["features"])
+            assert merged["count"].sum() == len(whole["features"])
+            np.testing.assert_allclose(network(merged), network(whole), rtol=1e-4)
+
+
+def test_rivals_learn_something(networks, monkeypatch):
+    monkeypatch.setattr(rivals, "EPOCHS", 20)
+    monkeypatch.setattr(rivals, "WIDTH", 16)
+    plans = [make(f, s) for s in range(8) for f in ("resnet", "vit", "vgg")]
+    found = samples(
+        [to_graph(p) for p in plans], [1e-3 + p.macs / 1e11 for p in plans], [p.family for p in plans]
+    )
+    train, test = found.take(range(18)), found.take(range(18, 24))
+    constant = np.abs(np.median(train.values) / test.values - 1).mean()
+    small = rivals.encoder(unlabelled=22, epochs=1)
+    monkeypatch.setattr(rivals, "encoder", lambda: small)
+    for answers in (
+        rivals.dippm(train, test),
+        rivals.trappm(train, test),
+        rivals.trappm(train, test, pretrained=False),
+    ):
+        assert np.abs(answers / test.values - 1).mean() < constant
+
+
+def test_names_of_other_dialects_find_their_place():
+    names = published.TRAPPM_OPERATORS
+    graph = to_graph(make("resnet", 0))
+    renamed = OpGraph(
+        tuple(replace(op, name=f"aten_{op.kind}") for op in graph.ops), graph.edges, graph.batch
+    )
+    rows = published.trappm_features(renamed)[:, : len(names)]
+    for op, row in zip(graph.ops, rows, strict=True):
+        if op.kind == "conv":
+            assert row[names.index("Conv")] == 1
+        if op.kind == "relu":
+            assert row[names.index("Relu")] == 1

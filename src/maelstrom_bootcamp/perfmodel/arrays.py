@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from maelstrom_bootcamp.perfmodel.graph import Op, OpGraph, Shape
+from maelstrom_bootcamp.perfmodel.graph import ModelInputError, Op, OpGraph, Shape
 from maelstrom_bootcamp.perfmodel.operators import KINDS
 
 #: Names of the columns of `Arrays.features`, after one column for each kind.
@@ -115,7 +115,17 @@ def arrays(graph: OpGraph, hops: int = 2) -> Arrays:
     Returns
     -------
     Arrays
+
+    Raises
+    ------
+    ModelInputError
+        If no operator of the graph does any work.
     """
+    if not graph.ops:
+        raise ModelInputError(
+            f"{graph.name or 'The network'} has no operator that does any work.",
+            "Give a network with layers.",
+        )
     rows = np.array([_numbers(op) for op in graph.ops], np.float64).reshape(len(graph), -1)
     kind = np.array([_INDEX[op.kind] for op in graph.ops], np.int64)
     kept, count, class_of = merge(np.column_stack([kind, rows]), graph.edges, hops)
