@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from maelstrom_bootcamp.perfmodel.labels import public
-from maelstrom_bootcamp.perfmodel.models import additive, make, predictor, race
+from maelstrom_bootcamp.perfmodel.models import additive, make, predictor, race, tables
+from maelstrom_bootcamp.perfmodel.models.scaling import scale
 from maelstrom_bootcamp.perfmodel.samples import samples
 from maelstrom_bootcamp.perfmodel.zoo.families import make as network
 from maelstrom_bootcamp.perfmodel.zoo.to_graph import to_graph
@@ -46,7 +47,7 @@ def test_the_command_makes_what_is_missing_only(measured, tmp_path, monkeypatch,
     asked = []
     monkeypatch.setattr(public, "load", lambda folder, what: asked.append(what) or measured)
     monkeypatch.setattr(make, "source", lambda name, folder: {})
-    bare = replace(predictor.fit(measured, additive.roofline(make.RTX4090), QUICK), card={"scores": []})
+    bare = replace(predictor.fit(measured, additive.roofline(tables.RTX4090), QUICK), card={"scores": []})
     monkeypatch.setattr(make, "make", lambda *_: bare)
     (tmp_path / "rtx3090-train.json").touch()
     words = ["--folder", str(tmp_path), "--out", str(tmp_path), "--what", "rtx3090-train", "rtx4090-infer"]
@@ -58,9 +59,9 @@ def test_the_command_makes_what_is_missing_only(measured, tmp_path, monkeypatch,
 
 
 def test_scaling_is_judged_on_networks_that_both_devices_have_run(measured):
-    base = predictor.fit(measured, make.STARTS["rtx3090-infer"], QUICK)
+    base = predictor.fit(measured, tables.STARTS["rtx3090-infer"], QUICK)
     # An imagined RTX 4090 whose times are the scaled ones of the RTX 3090, but for a tenth.
-    scaled = replace(base, prior=make.scale(base.prior, "rtx4090"))
+    scaled = replace(base, prior=scale(base.prior, "rtx4090"))
     there = replace(measured.take(range(12)), values=1.1 * scaled.predict(measured.networks[:12]))
     here = measured.take(range(3, 18))
     found = make.scaling(there, here, base, "rtx4090")

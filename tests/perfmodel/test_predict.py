@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +17,7 @@ from maelstrom_bootcamp.perfmodel import predict as facade
 from maelstrom_bootcamp.perfmodel.arrays import arrays
 from maelstrom_bootcamp.perfmodel.graph import ModelInputError, Op, OpGraph
 from maelstrom_bootcamp.perfmodel.labels import table
-from maelstrom_bootcamp.perfmodel.models import additive, make
+from maelstrom_bootcamp.perfmodel.models import additive, make, tables
 from maelstrom_bootcamp.perfmodel.models.scaling import scale, sheet_ratios
 from maelstrom_bootcamp.perfmodel.predict import devices, predict
 from maelstrom_bootcamp.perfmodel.zoo import families
@@ -98,7 +100,7 @@ def test_cards_belong_to_the_labels_that_are_shipped():
 
 
 def test_scaling_is_by_the_data_sheets():
-    prior = additive.roofline(make.RTX3090)
+    prior = additive.roofline(tables.RTX3090)
     found = scale(prior, "a100-40gb")
     a100, rtx = systems.device("a100-40gb"), systems.device("rtx3090")
     ratio = found.seconds / prior.seconds
@@ -137,6 +139,15 @@ def test_text_and_json_say_the_same(file, capsys):
     assert "latency" in text
     assert "MIG slice" in text
     assert "extrapolated" in text
+
+
+def test_the_command_prints_the_answer_and_nothing_else(file):
+    """In a process of its own: TensorFlow's start-up lines come from C++ and only there."""
+    command = [sys.executable, "-m", "maelstrom_bootcamp.cli", "predict", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert done.stdout.startswith("resnet")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.resources import as_file, files
 
+from maelstrom_bootcamp import nn  # noqa: F401  (first of all: keeps TensorFlow's start-up lines to itself)
 from maelstrom_bootcamp.hardware import systems
 from maelstrom_bootcamp.perfmodel import mig
 from maelstrom_bootcamp.perfmodel.arrays import Arrays, arrays

@@ -11,14 +11,12 @@ architectures, and writes ``NAME.npz`` and ``NAME.json``. What is there already 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,74 +27,20 @@ import pandas as pd
 from maelstrom_bootcamp.errors import BootcampError
 from maelstrom_bootcamp.perfmodel import splits
 from maelstrom_bootcamp.perfmodel.labels import public
-from maelstrom_bootcamp.perfmodel.labels import table as labels
 from maelstrom_bootcamp.perfmodel.labels.file import machine
 from maelstrom_bootcamp.perfmodel.memory.liveness import liveness
 from maelstrom_bootcamp.perfmodel.memory.predictor import memory_predictor
 from maelstrom_bootcamp.perfmodel.models import predictor
-from maelstrom_bootcamp.perfmodel.models.additive import Additive, Device, roofline
 from maelstrom_bootcamp.perfmodel.models.race import MEMORY_RULES, OURS, RULES, Rule, race
 from maelstrom_bootcamp.perfmodel.models.scaling import scale, sheet_ratios
-from maelstrom_bootcamp.perfmodel.operators import KINDS
-from maelstrom_bootcamp.perfmodel.samples import Samples, samples
+from maelstrom_bootcamp.perfmodel.models.tables import STARTS, data, source
+from maelstrom_bootcamp.perfmodel.samples import Samples
 from maelstrom_bootcamp.perfmodel.scores import by_family, score
 from maelstrom_bootcamp.perfmodel.splits import Split
 
-#: Data sheets: dense tensor-core peak with FP16 inputs and FP32 sums, and memory bandwidth, from NVIDIA's
-#: white papers "Ampere GA102 GPU Architecture" and "Ada GPU Architecture". The time to start an operator is a
-#: guess that the measurements correct.
-RTX3090 = Device("RTX 3090", flops=71e12, bandwidth=936e9, launch=8e-6, bytes_per_value=2)
-RTX4090 = Device("RTX 4090", flops=165.2e12, bandwidth=1008e9, launch=5e-6, bytes_per_value=2)
-#: One core of a processor of 2024 with vectors of 512 bits; all three numbers are guesses to be corrected.
-CORE = Device("one core", flops=100e9, bandwidth=20e9, launch=2e-6)
-#: MB instead of seconds: nothing for arithmetic, four bytes for a number that is kept, and weights, gradients
-#: and two moments. Half of the numbers moved are written.
-BYTES = Additive(np.tile([0.0, 2e-6, 1e-4], (len(KINDS), 1)), 16e-6)
-
-STARTS: dict[str, Additive] = {
-    "cpu-infer": roofline(CORE),
-    "cpu-train": roofline(CORE, passes=3),
-    "cpu-memory": BYTES,
-    "rtx3090-train": roofline(RTX3090, passes=3),
-    "rtx3090-train-nhwc": roofline(RTX3090, passes=3),
-    "rtx3090-infer": roofline(RTX3090),
-    "rtx4090-infer": roofline(RTX4090),
-}
 #: From which device to which `scaling` is tested.
 FROM, TO = "rtx3090-infer", "rtx4090-infer"
 _SCORES = ("mape", "macro", "median", "within10")
-
-
-def data(name: str, folder: Path | None = None) -> Samples:
-    """The measurements of one predictor.
-
-    Parameters
-    ----------
-    name : str
-        One of `STARTS`.
-    folder : Path, optional
-        Public tables and graphs; not needed for the processor.
-
-    Returns
-    -------
-    Samples
-        Seconds, or MB.
-
-    Raises
-    ------
-    ModelInputError
-        If they cannot be read.
-    """
-    if not name.startswith("cpu"):
-        return public.load(folder or Path(), name)
-    table = labels.load("infer" if name == "cpu-infer" else "train")
-    values = table.memory_mb if name == "cpu-memory" else table.ms / 1e3
-    return samples(_graphs(str(table.what[0])), values, table.family)
-
-
-@cache
-def _graphs(what: str) -> list:
-    return labels.graphs(labels.load(what))
 
 
 def protocols(measured: Samples, families: Sequence[str], repeats: int = 5) -> list[Split]:
@@ -224,19 +168,23 @@ def make(
     return replace(made, half_width=widths, card=card | _made_with())
 
 
-def memory_card(measured: Samples, repeats: int = 5) -> dict[str, Any]:
+def memory_card(
+    measured: Samples, repeats: int = 5, rules: Mapping[str, Rule] | None = None
+) -> dict[str, Any]:
     """The card of the memory predictor, which is all there is of it: a factor and the intervals.
 
     Parameters
     ----------
     measured : Samples
     repeats : int
+    rules : mapping of str to callable, optional
+        What is raced; by default everything.
 
     Returns
     -------
     dict
     """
-    card, _ = contest("cpu-memory", measured, repeats)
+    card, _ = contest("cpu-memory", measured, repeats, rules)
     unseen = splits.unseen_architectures(measured.families, measured.architectures, repeats=repeats)
     made = memory_predictor([liveness(g) for g in measured.measured_graphs()], measured.values, unseen)
     return card | {"factor": made.factor, "half_width": _by_name(made.half_width)} | _made_with()
@@ -320,37 +268,6 @@ def write(made: predictor.Predictor, origin: Mapping[str, Any], out: Path, name:
     predictor.save(replace(made, card={"name": name, **origin}), out / f"{name}.npz")
 
 
-def source(name: str, folder: Path | None = None) -> dict[str, Any]:
-    """Where the measurements come from, and which files they were.
-
-    Parameters
-    ----------
-    name : str
-        One of `STARTS`.
-    folder : Path, optional
-        Public tables and graphs.
-
-    Returns
-    -------
-    dict
-    """
-    if name.startswith("cpu"):
-        what = "infer" if name == "cpu-infer" else "train"
-        path = Path(labels.__file__).with_name(f"{what}-cpu.csv")
-        note = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        return {
-            "source": f"labels/{path.name}, measured by 'bootcamp measure'",
-            "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest()},
-            "noise_percent": note["noise_percent"],
-            "measured_on": {key: note[key] for key in ("machine", "versions", "rounds")},
-        }
-    files = (public.TABLES[name][0], "graphs.jsonl.gz")
-    return {
-        "source": "github.com/huggingface/pytorch-image-models: results/ (Apache-2.0), its models traced",
-        "sha256": {f: hashlib.sha256((Path(folder) / f).read_bytes()).hexdigest() for f in files},
-    }
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make what is missing.
 
@@ -393,7 +310,8 @@ def _make_one(name: str, given: argparse.Namespace) -> None:
     print(f"{name}: {len(measured)} networks", flush=True)
     origin = source(name, given.folder)
     if name == "cpu-memory":
-        card = memory_card(measured, given.repeats)
+        rules = {name: rule for name, rule in MEMORY_RULES.items() if name not in given.without}
+        card = memory_card(measured, given.repeats, rules)
         write_card(origin | card, given.out, name)
     else:
         rules = {name: rule for name, rule in RULES.items() if name not in given.without}
