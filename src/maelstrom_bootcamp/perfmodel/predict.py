@@ -84,7 +84,7 @@ class Prediction:
         Card -> its smallest slice in which the training fits, or why there is none. Extrapolated: the memory
         was compared with measurements on a processor only.
     family : str
-        Of the measured network that is most alike.
+        Of the measured network that is most alike; its name, if it belongs to none of the eleven families.
     warnings : tuple of str
     """
 
@@ -164,8 +164,8 @@ def predict(
         "memory of inference": _memory(graph, "infer"),
         "memory of training": _memory(graph, "train"),
     }
-    verdicts = [one.verdict for one in found.values()]
-    warnings = [*graph.notes, *_unknown(graph), *(text for v in verdicts for text in v.warnings)]
+    doubts = (f"{_TIMES[what]}: {text}" for what, one in found.items() for text in one.verdict.warnings)
+    warnings = [*graph.notes, *_unknown(graph), *doubts]
     if device != "cpu":
         warnings += _too_large(device, memory["memory of training"])
     slices = {card: _slice(memory["memory of training"], card) for card in mig.CARDS}
@@ -178,8 +178,8 @@ def predict(
         macs=graph.macs,
         quantities={**times, **memory, **_energies(times, device)},
         mig=slices,
-        family=verdicts[0].family,
-        warnings=tuple(dict.fromkeys(warnings)),
+        family=next(iter(found.values())).verdict.family,
+        warnings=tuple(warnings),
     )
 
 
