@@ -59,7 +59,8 @@ def test_rules_are_those_of_the_race(measured, material, name):
     (split,) = splits.unseen_architectures(measured.families, measured.architectures, repeats=1)
     theirs = race.RULES[name](measured.take(split.train), measured.take(split.test), START)
     here = few_labels.RULES[name](few_labels.Task(material, split.train, split.test))
-    np.testing.assert_allclose(here, theirs, rtol=1e-9)
+    # A rounding error in a label may turn a split of a tree the other way.
+    np.testing.assert_allclose(here, theirs, rtol=0.02 if "trees" in name else 1e-9)
 
 
 def test_the_graph_network_is_that_of_the_rivals(measured, material, monkeypatch):

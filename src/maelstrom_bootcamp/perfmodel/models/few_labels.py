@@ -2,8 +2,8 @@
 
 A maintainer's command. ``python -m maelstrom_bootcamp.perfmodel.models.few_labels --out FILE`` trains several
 predictors on 20, 50, ... labels of the processor's training steps, with and without the embedding of TraPPM's
-auto-encoder, and writes their errors for architectures that none of them has seen. One minute of encoder, a
-dozen of predictors on one core.
+auto-encoder, and writes their errors for architectures that none of them has seen: a quarter of an hour of
+one core.
 
 Within a seed everything is paired: all predictors get the same labels (those of a smaller count are among
 those of a larger one) and the same test set. Another seed is another split, another draw of labels, and other
@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,6 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from importlib.resources import files
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -90,11 +90,6 @@ class Task:
     seed: int = 0
     updates: int = UPDATES
 
-    @property
-    def epochs(self) -> int:
-        """Passes through the labels: `rivals.EPOCHS`, or more if the labels are few."""
-        return epochs_for(len(self.train), self.updates)
-
 
 Rule = Callable[[Task], np.ndarray]
 
@@ -149,11 +144,12 @@ def embed(networks: Sequence[pooled.Network], encoder: pooled.AutoEncoder) -> np
     ready = [n.merged(hops=len(encoder.hops)) for n in rivals.scaled(networks)]
     parts = [pooled.pack(ready[i : i + 64]) for i in range(0, len(ready), 64)]
     sums = [encoder.embed({k: tf.constant(v) for k, v in part.items()}) for part in parts]
-    return np.log1p(np.concatenate([np.asarray(s) for s in sums]))
+    found = np.concatenate([np.asarray(s) for s in sums])
+    return np.sign(found) * np.log1p(np.abs(found))
 
 
 def untrained(seed: int = 0) -> pooled.AutoEncoder:
-    """An encoder of the size of `rivals.encoder` with its first weights, to see what the training adds.
+    """An encoder like `rivals.encoder` with its first weights, to see what the training adds.
 
     Parameters
     ----------
@@ -167,7 +163,7 @@ def untrained(seed: int = 0) -> pooled.AutoEncoder:
     return pooled.AutoEncoder((2 * rivals.WIDTH, rivals.WIDTH, rivals.WIDTH, rivals.WIDTH))
 
 
-def _boosting(task: Task, embedding: str | None = None, log: bool = False) -> np.ndarray:
+def boosting(task: Task, embedding: str | None = None, log: bool = False) -> np.ndarray:
     """TraPPM's baseline on six raw numbers; with an embedding beside them, or on logarithms of labels."""
     held = task.material
     read = trees.six(held.samples.networks)
@@ -181,7 +177,7 @@ def _boosting(task: Task, embedding: str | None = None, log: bool = False) -> np
     return unit * (np.exp(found) if log else found)
 
 
-def _graph_network(task: Task, embedding: str | None = None) -> np.ndarray:
+def graph_network(task: Task, embedding: str | None = None) -> np.ndarray:
     """TraPPM's regressor as `rivals.trappm` has it, with more epochs if the labels are few."""
     held = task.material
     items = list(held.networks)
@@ -206,12 +202,12 @@ def _graph_network(task: Task, embedding: str | None = None) -> np.ndarray:
     unit = float(np.median(values))
     keras.utils.set_random_seed(task.seed)
     network = pooled.PooledNetwork(rivals.WIDTH, hops=2, dense=2)
-    how = {"epochs": task.epochs, "batch": 16, "rate": 1e-3, "seed": task.seed}
+    how = {"epochs": epochs_for(len(task.train), task.updates), "batch": 16, "rate": 1e-3, "seed": task.seed}
     training.train(network, pack, train, values / unit, training.square, **how)
     return unit * np.maximum(training.predict(network, pack, test), 1e-3)
 
 
-def _additive(task: Task) -> np.ndarray:
+def additive_model(task: Task) -> np.ndarray:
     """Three numbers for each kind of operator, drawn towards the data sheet."""
     return _prior(task).predict(task.material.samples.take(task.test).networks)
 
@@ -221,7 +217,7 @@ def _prior(task: Task) -> Additive:
     return additive.fit(train.networks, train.values, task.material.start, PULL)
 
 
-def _trees(task: Task, embedding: str | None = None) -> np.ndarray:
+def additive_trees(task: Task, embedding: str | None = None) -> np.ndarray:
     """The additive model and trees on what it leaves over, as `trees.Trees`."""
     held, prior = task.material, _prior(task)
     read = trees.describe(held.samples.networks, prior)
@@ -234,15 +230,15 @@ def _trees(task: Task, embedding: str | None = None) -> np.ndarray:
     return guess[task.test] * np.exp(forest.predict(read[task.test]))
 
 
-def _ours(task: Task) -> np.ndarray:
+def additive_network(task: Task) -> np.ndarray:
     """One additive graph network; the shipped predictor averages three."""
     held = task.material
-    settings = predictor.Settings(epochs=task.epochs, seeds=(task.seed,))
+    settings = predictor.Settings(epochs=epochs_for(len(task.train), task.updates), seeds=(task.seed,))
     fitted = predictor.fit(held.samples.take(task.train), held.start, settings)
     return fitted.predict(held.samples.take(task.test).networks)
 
 
-def _counted(task: Task) -> np.ndarray:
+def counted(task: Task) -> np.ndarray:
     """Peak memory as `liveness` counts it, times one factor."""
     samples = task.material.samples
     graphs = samples.measured_graphs()
@@ -252,23 +248,25 @@ def _counted(task: Task) -> np.ndarray:
 
 #: Predictors of time. "pretrained" and "untrained" name the encoders that `prepare` must be given.
 RULES: Mapping[str, Rule] = {
-    "boosting": _boosting,
-    "boosting + embedding": partial(_boosting, embedding="pretrained"),
-    "log boosting": partial(_boosting, log=True),
-    "log boosting + embedding": partial(_boosting, embedding="pretrained", log=True),
-    "log boosting + untrained": partial(_boosting, embedding="untrained", log=True),
-    "GNN": _graph_network,
-    "GNN + embedding": partial(_graph_network, embedding="pretrained"),
-    "GNN + untrained": partial(_graph_network, embedding="untrained"),
-    "additive": _additive,
-    "additive + trees": _trees,
-    "additive + trees + embedding": partial(_trees, embedding="pretrained"),
-    "additive network": _ours,
+    "boosting": boosting,
+    "boosting + embedding": partial(boosting, embedding="pretrained"),
+    "log boosting": partial(boosting, log=True),
+    "log boosting + embedding": partial(boosting, embedding="pretrained", log=True),
+    "log boosting + untrained": partial(boosting, embedding="untrained", log=True),
+    "GNN": graph_network,
+    "GNN + embedding": partial(graph_network, embedding="pretrained"),
+    "GNN + untrained": partial(graph_network, embedding="untrained"),
+    "additive": additive_model,
+    "additive + trees": additive_trees,
+    "additive + trees + embedding": partial(additive_trees, embedding="pretrained"),
+    "additive network": additive_network,
 }
-#: Predictors of memory: `liveness` counts it, so no additive network.
-MEMORY_RULES: Mapping[str, Rule] = {
-    name: rule for name, rule in RULES.items() if name not in ("additive network", "GNN + untrained")
-} | {"liveness": _counted}
+#: These take minutes, all others seconds: they get fewer repetitions.
+SLOW = ("GNN", "GNN + embedding", "GNN + untrained", "additive network")
+#: Predictors of memory.
+MEMORY_RULES: Mapping[str, Rule] = {n: rule for n, rule in RULES.items() if n not in SLOW} | {
+    "liveness": counted
+}
 
 
 def curves(
@@ -315,7 +313,8 @@ def curves(
         first = splits.FIRST_SEED + seed
         (split,) = splits.unseen_architectures(held.families, held.architectures, repeats=1, first_seed=first)
         order = np.random.default_rng(seed).permutation(split.train)
-        _demand(counts, len(order))
+        if not all(0 < count <= len(order) for count in counts):
+            raise BootcampError(f"There are {len(order)} labels, not {counts}.", "Ask for some of them.")
         for count in [*counts, *([len(order)] if everything else [])]:
             task = Task(material, order[:count], split.test, seed, updates)
             for name, rule in rules.items():
@@ -323,14 +322,6 @@ def curves(
                 rows.append((name, count, seed, *(found[k] for k in ("macro", "mape", "median"))))
             say(f"seed {seed}, {count} labels")
     return pd.DataFrame(rows, columns=list(_COLUMNS))
-
-
-def _demand(counts: Sequence[int], most: int) -> None:
-    for count in counts:
-        if not 0 < count <= most:
-            raise BootcampError(
-                f"{count} labels cannot be drawn from {most}.", f"Ask for 1 to {most} of them."
-            )
 
 
 def load(target: str = "time") -> pd.DataFrame:
@@ -352,8 +343,8 @@ def load(target: str = "time") -> pd.DataFrame:
     """
     place = files("maelstrom_bootcamp.perfmodel") / "weights" / "few-labels.json"
     try:
-        held = json.loads(place.read_text(encoding="utf-8"))["targets"]
-        return pd.DataFrame(held[target], columns=list(_COLUMNS))
+        lines = json.loads(place.read_text(encoding="utf-8"))["targets"][target]
+        return pd.read_csv(StringIO("\n".join(lines)))
     except (OSError, ValueError, KeyError) as error:
         raise BootcampError(
             f"There are no curves of {target!r} in few-labels.json: {type(error).__name__}.",
@@ -361,61 +352,18 @@ def load(target: str = "time") -> pd.DataFrame:
         ) from error
 
 
-def note(targets: Mapping[str, pd.DataFrame], updates: int, minutes: float) -> dict[str, Any]:
-    """The curves with how they were made.
-
-    Parameters
-    ----------
-    targets : mapping of str to pandas.DataFrame
-    updates : int
-    minutes : float
-        Of processor time.
-
-    Returns
-    -------
-    dict
-    """
-    rows = {
-        name: [[v if isinstance(v, str) else round(v, 2) for v in row] for row in table.values.tolist()]
-        for name, table in targets.items()
-    }
+def _card(targets: Mapping[str, pd.DataFrame], given: argparse.Namespace, minutes: float) -> dict[str, Any]:
     return {
         "protocol": "unseen architectures",
         "source": "labels/train-cpu.csv",
-        "unlabelled": rivals.UNLABELLED,
+        "unlabelled": given.unlabelled,
         "encoder_epochs": rivals.ENCODER_EPOCHS,
-        "least_updates": updates,
+        "least_updates": given.updates,
         "cpu_minutes": round(minutes, 1),
         "machine": machine(),
         "versions": {name: version(name) for name in ("tensorflow", "keras", "scikit-learn", "numpy")},
-        "columns": list(_COLUMNS),
-        "targets": rows,
+        "targets": {k: t.to_csv(index=False, float_format="%.2f").splitlines() for k, t in targets.items()},
     }
-
-
-def write(held: Mapping[str, Any], path: Path) -> None:
-    """Write the curves, whole or not at all; one line for each row.
-
-    Parameters
-    ----------
-    held : mapping
-        From `note`.
-    path : Path
-    """
-    head = {key: value for key, value in held.items() if key != "targets"}
-    text = json.dumps(head, indent=1)[:-2] + ',\n "targets": {\n'
-    tables = [
-        f"  {json.dumps(name)}: [\n" + ",\n".join("   " + json.dumps(row) for row in rows) + "\n  ]"
-        for name, rows in held["targets"].items()
-    ]
-    text += ",\n".join(tables) + "\n }\n}\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -435,8 +383,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, required=True, help="file to write, *.json")
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS, help="numbers of labels")
-    parser.add_argument("--seeds", type=int, default=5, help="of the curves of time")
-    parser.add_argument("--memory-seeds", type=int, default=3, help="of the curves of memory; 0: none")
+    parser.add_argument("--seeds", type=int, default=10, help="repetitions")
+    parser.add_argument("--slow-seeds", type=int, default=3, help="repetitions of graph networks")
     parser.add_argument("--updates", type=int, default=UPDATES, help="least steps of a graph network")
     parser.add_argument("--unlabelled", type=int, default=rivals.UNLABELLED, help="graphs for the encoder")
     given = parser.parse_args(arguments)
@@ -444,20 +392,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began, targets = time.process_time(), {}
     try:
         encoders = {"pretrained": rivals.encoder(given.unlabelled), "untrained": untrained()}
-        for target, what, seeds, rules in (
-            ("time", "cpu-train", given.seeds, RULES),
-            ("memory", "cpu-memory", given.memory_seeds, MEMORY_RULES),
-        ):
-            if not seeds:
-                continue
+        for target, what, rules in (("time", "cpu-train", RULES), ("memory", "cpu-memory", MEMORY_RULES)):
             material = prepare(make.data(what), make.STARTS[what], encoders)
-            ask = {"rules": rules, "updates": given.updates, "say": say}
             parts = []
-            for seed in range(seeds):  # whoever stops it keeps the seeds that are done
-                parts.append(curves(material, given.counts, [seed], **ask))
+            for seed in range(given.seeds):  # whoever stops it keeps the seeds that are done
+                asked = {n: rule for n, rule in rules.items() if n not in SLOW or seed < given.slow_seeds}
+                how = {"updates": given.updates, "say": say}
+                parts.append(curves(material, given.counts, [seed], asked, **how))
                 targets[target] = pd.concat(parts)
-                held = note(targets, given.updates, (time.process_time() - began) / 60)
-                write(held | {"unlabelled": given.unlabelled}, given.out)
+                found = _card(targets, given, (time.process_time() - began) / 60)
+                make.write_card(found, given.out.parent, given.out.stem)
             table = targets[target].pivot_table(index="predictor", columns="labels", values="macro")
             say(table.round(1).to_string())
     except BootcampError as error:
