@@ -18,7 +18,7 @@ from maelstrom_bootcamp.hardware.systems import (
     systems,
     table,
 )
-from maelstrom_bootcamp.perfmodel.models.make import RTX3090, RTX4090
+from maelstrom_bootcamp.perfmodel.models.tables import RTX3090, RTX4090
 
 TEXT = resources.files("maelstrom_bootcamp.hardware").joinpath("systems.toml").read_text(encoding="utf-8")
 #: Plausible ranges in SI units: a figure in GB, TFLOP/s or kW falls out of them.
