@@ -5,8 +5,8 @@ Changed is what would not train here: features go through a logarithm and are sc
 their median, networks are a quarter as wide (128 instead of 512) and see each label 60 times, in batches
 of 16. The auto-encoder sees 1,100 networks six times, where the published one saw 25,053 of them 400 times,
 and its strangers come from all networks of a batch: it is hardly trained. Half a day on a graphics processor
-would do better than a minute on a core, so the scores are those of these small versions, and not the published
-ones.
+would do better than a minute on a core, so the scores are those of these small versions, and not
+the published ones.
 """
 
 from __future__ import annotations
