@@ -28,6 +28,7 @@ _EXTENSIONS = (
     "maelstrom_bootcamp.course.doctor",
     "maelstrom_bootcamp.perfmodel.labels.measure",
     "maelstrom_bootcamp.perfmodel.command",
+    "maelstrom_bootcamp.hardware.command",
 )
 
 

@@ -1,7 +1,5 @@
 """Stored weights: small, complete or absent, and never loaded into the wrong network."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -100,14 +98,6 @@ def test_a_failure_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
         nn.save_weights_npz(small(), path, **CARD)
     assert path.read_bytes() == old
     assert [p.name for p in tmp_path.iterdir()] == ["w.npz"]
-
-
-def test_the_cpu_has_a_name_without_proc(tmp_path):
-    assert module._cpu_name(tmp_path / "absent")
-    (tmp_path / "cpuinfo").write_text("model name\t: Some CPU\n")
-    assert module._cpu_name(tmp_path / "cpuinfo") == "Some CPU"
-    (tmp_path / "cpuinfo").write_text(json.dumps({}))
-    assert module._cpu_name(tmp_path / "cpuinfo")
 
 
 def test_running_variances_beyond_half_precision_survive(tmp_path):

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from maelstrom_bootcamp.errors import BootcampError
+from maelstrom_bootcamp.machine import cpu_name
 from maelstrom_bootcamp.nn.unet import trainable_parameters
 
 CARD = "model_card"
@@ -189,18 +190,10 @@ def _machine() -> dict[str, Any]:
     return {
         "system": platform.system(),
         "architecture": platform.machine(),
-        "cpu": _cpu_name(),
+        "cpu": cpu_name(),
         "cores": os.cpu_count(),
         "gpus": [gpu.get("device_name", "unknown") for gpu in gpus],
     }
-
-
-def _cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    if cpuinfo.is_file():  # Linux; platform.processor() is empty there
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _versions() -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from maelstrom_bootcamp.machine import cores, cpu_name
 from maelstrom_bootcamp.perfmodel.graph import ModelInputError
 from maelstrom_bootcamp.perfmodel.labels.cases import WHATS, Case, What
 
@@ -28,10 +29,9 @@ def machine() -> Record:
     dict
         ``cpu`` (name), ``cores`` (that this process may use), ``memory_gb``, ``system``, ``python``.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return {
-        "cpu": _cpu_name(),
-        "cores": cores,
+        "cpu": cpu_name(),
+        "cores": cores(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
@@ -45,16 +45,6 @@ def versions(what: What) -> dict[str, str]:
         with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
-
-
-def _cpu_name() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 class LabelFile:

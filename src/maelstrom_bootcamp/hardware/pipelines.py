@@ -1,0 +1,27 @@
+"""Input pipelines of the applications that have sample data: what reading a batch costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def yr(batch: int) -> Any:
+    """A1's loader: random patches of 128 x 128 of the training runs, without end.
+
+    Parameters
+    ----------
+    batch : int
+
+    Returns
+    -------
+    tf.data.Dataset
+        Of (predictors, target), float32.
+    """
+    from maelstrom_bootcamp import bucket
+    from maelstrom_bootcamp.apps.yr.dataset import run_paths
+    from maelstrom_bootcamp.apps.yr.loader import make_dataset
+    from maelstrom_bootcamp.apps.yr.split import split
+    from maelstrom_bootcamp.settings import settings
+
+    bucket.serve("maelstrom-yr")
+    return make_dataset(run_paths(split(settings().size).train), batch_size=batch, patch=128, repeat=True)
