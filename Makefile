@@ -13,7 +13,8 @@ unexport PYTHONPATH PYTHONHOME
 PIP := $(PY) -m pip --disable-pip-version-check -qq
 
 # ---- set-up: the environment is complete, hashed, and remade when its inputs change ---------------
-# .locked is a copy of the lock that was installed, .installed names the folder the package was linked from.
+# .locked is a copy of the lock that was installed, .installed names the folder the package was linked from;
+# .partial stands there while pip works: a killed pip leaves packages that no later pip can mend.
 READY := $(VENV)/.installed
 
 # Environments cannot be moved: in a folder that was moved or copied, begin anew.
@@ -39,6 +40,7 @@ endef
 
 $(VENV)/.locked: requirements.lock
 	@if [ -n "$(MOVED)" ]; then echo "This folder was moved or copied."; rm -rf $(VENV); fi; \
+	if [ -e $(VENV)/.partial ]; then echo "The last installation was interrupted: beginning anew."; rm -rf $(VENV); fi; \
 	if cmp -s requirements.lock $@ && $(PY) -m pip --version >/dev/null 2>&1; then touch $@; exit 0; fi; \
 	if ! $(PY) -m pip --version >/dev/null 2>&1; then \
 	  $(FIND_PYTHON); \
@@ -46,8 +48,10 @@ $(VENV)/.locked: requirements.lock
 	  "$$found" -m venv --clear $(VENV); \
 	fi; \
 	echo "Installing $$(grep -c '^[A-Za-z0-9].*==' requirements.lock) pinned packages (a few minutes the first time) ..."; \
+	touch $(VENV)/.partial; \
 	$(PIP) install --no-deps --require-hashes -r requirements.lock; \
-	cp requirements.lock $@
+	cp requirements.lock $@; \
+	rm $(VENV)/.partial
 
 $(READY): $(VENV)/.locked pyproject.toml
 	@$(PIP) install --no-deps -e .; \

@@ -142,6 +142,26 @@ def test_second_call_of_make_has_nothing_to_install():
     assert make("-q", ".venv/.installed").returncode == 0
 
 
+def test_an_interrupted_installation_begins_anew(tmp_path):
+    """A killed pip leaves half a package and the mark; make must not build on it."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "requirements.lock").write_text("")  # nothing to install: this is quick
+    half = tmp_path / ".venv" / "lib" / "half-a-package"
+    half.mkdir(parents=True)
+    mark = tmp_path / ".venv" / ".partial"
+    mark.touch()
+    result = make(f"PYTHON={sys.executable}", ".venv/.locked", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "interrupted" in result.stdout
+    assert not half.exists()
+    assert not mark.exists(), "the mark is removed when all is installed"
+    (tmp_path / "requirements.lock").write_text(
+        "no-such-package-of-this-course==1.0 --hash=sha256:" + "0" * 64
+    )
+    assert make(f"PYTHON={sys.executable}", ".venv/.locked", "PIP=false", folder=tmp_path).returncode
+    assert mark.exists(), "an installation that failed leaves the mark"
+
+
 def committed():
     """Text of every file that is, or will be, committed."""
     listed = subprocess.run(
