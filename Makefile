@@ -3,7 +3,7 @@ SHELL       := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book test test-fast check notebooks lab student data train bench lock clean
+.PHONY: help book test test-fast check notebooks lab student data train bench bench-loader lock clean
 
 VENV := .venv
 PY   := $(VENV)/bin/python
@@ -91,8 +91,11 @@ data: $(READY) ## make sample data  [SIZE=ci|default|full] [NAME=maelstrom-yr]
 train: $(READY) ## train a model of an application  [APP=yr ARGS="--size full --option batch_norm=true"]
 	@$(PY) -m maelstrom_bootcamp.apps.$(or $(APP),yr).train $(ARGS)
 
-bench: $(READY) ## measure an application's data loader on this machine: speed, memory  [APP=yr]
-	@$(PY) -m maelstrom_bootcamp.apps.$(or $(APP),yr).bench_loader $(ARGS)
+bench: $(READY) ## measure the applications' networks on this machine  [APP=a1 ARGS="--precision bf16 --json mine.jsonl"]
+	@bootcamp bench $(or $(APP),all) $(ARGS)
+
+bench-loader: $(READY) ## measure A1's data loader on this machine: speed against the disk and the model, memory
+	@$(PY) -m maelstrom_bootcamp.apps.yr.bench_loader $(ARGS)
 
 lock: ## resolve pyproject.toml into requirements.lock and environment.yml  [UPGRADE=1]
 	@$(FIND_PYTHON); \
