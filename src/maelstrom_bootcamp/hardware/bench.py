@@ -84,9 +84,9 @@ class Options:
             if value not in allowed:
                 raise BootcampError(f"There is no {name} {value!r}.", f"Take one of: {', '.join(allowed)}.")
         policy(self.precision)
-        least = {"batch": self.batch or 1, "repeats": self.repeats, "workers": self.workers}
-        for name, count in least.items():
-            if not isinstance(count, int) or count < 1 or self.batch == 0:
+        batch = 1 if self.batch is None else self.batch
+        for name, count in {"batch": batch, "repeats": self.repeats, "workers": self.workers}.items():
+            if not isinstance(count, int) or count < 1:
                 raise BootcampError(f"{name}={count} is no whole number >= 1.", f"Give --{name} 4.")
         if find_spec(self.backend) is None:
             raise BootcampError(
@@ -135,7 +135,9 @@ def bench(network: Network, options: Options | None = None) -> list[Record]:
 
 @cache
 def count(key: str, batch: int) -> dict[str, Any]:
-    """What a network computes and moves, counted from its operators (in a process of its own, once).
+    """What a network computes and moves, counted from its operators, once.
+
+    Counting needs Keras on TensorFlow: done here if that is loaded already, else in a process of its own.
 
     Parameters
     ----------
@@ -149,7 +151,13 @@ def count(key: str, batch: int) -> dict[str, Any]:
         ``parameters``, ``macs`` (forward), ``flop`` (of a step, by level), ``values`` (read and written by a
         forward pass), ``training_memory`` (bytes; upper end of the memory predictor's interval).
     """
-    return _in_child({"what": "count", "network": key, "batch": batch}, "tensorflow")
+    job = {"what": "count", "network": key, "batch": batch}
+    loaded = sys.modules.get("keras")
+    if loaded is not None and loaded.backend.backend() == "tensorflow":
+        from maelstrom_bootcamp.hardware import bench_child
+
+        return bench_child.run(job)
+    return _in_child(job, "tensorflow")
 
 
 def _check_memory(needed: float, options: Options, batch: int) -> None:
