@@ -185,3 +185,28 @@ def test_operators_one_by_one(capsys, tmp_path):
 def test_the_input_pipeline_is_measured_apart():
     (record,) = bench(networks()["a1-pointwise"], Options(batch=2, repeats=2, level="network"))
     assert record["input"]["samples_per_s"] > 0
+
+
+@pytest.mark.slow
+def test_two_workers_train_the_same(capsys, tmp_path):
+    path = tmp_path / "workers.jsonl"
+    words = ["a4-mlp", "--level", "distributed", "--batch", 64, "--repeats", 3, "--json", path]
+    code, out, err = run(*words, capsys=capsys)
+    assert code == 0, err
+    (record,) = results.read(path)
+    assert record["workers"] == 2
+    assert record["distributed"]["share"] == 32
+    assert record["distributed"]["drift"] < 1e-3
+    assert "2 workers" in out
+    assert "equality" in out
+    code, _, err = run(*words[:-2], "--batch", 63, capsys=capsys)
+    assert code == 2, "63 samples cannot be shared by two"
+    code, _, err = run(*words[:-2], "--precision", "bf16", capsys=capsys)
+    assert code == 2
+    assert "fp32 or fp64" in err
+
+
+def test_workers_are_those_of_tensorflow(monkeypatch):
+    monkeypatch.setattr(module, "find_spec", lambda name: True)
+    with pytest.raises(BootcampError, match="Workers train on TensorFlow only"):
+        bench(MLP, Options(level="distributed", backend="jax", workers=2, batch=8))

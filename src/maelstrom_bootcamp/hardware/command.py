@@ -96,6 +96,12 @@ def describe(record: results.Record) -> str:
     lines.append("  memory of host    " + (f"{peak / 1e6:,.0f} MB at most" if peak else memory["why"]))
     peak = memory["accelerator_peak"]
     lines.append("  memory of GPU     " + (f"{peak / 1e6:,.0f} MB at most" if peak else memory["why"]))
+    if "distributed" in record:
+        d = record["distributed"]
+        lines.append(
+            f"  against 1 worker  {d['speedup']:.2f} times as fast; all-reduce {1e3 * d['reduce_s']:.3g} ms"
+        )
+        lines.append(f"  equality          weights differ by {d['drift']:.1e} after some steps")
     lines += [f"  energy            {_energy(each)}" for each in record["energy"]]
     return "\n".join(lines)
 
