@@ -50,7 +50,14 @@ def main(folder: Path, rank: int, workers: int) -> None:
         _write(folder / f"refused-{rank}.json", [error.cause, error.cure])
         raise
     _write(folder / f"result-{rank}.json", result)
+    end = time.monotonic() + 10
+    while len(list(folder.glob("result-*.json"))) < workers and time.monotonic() < end:
+        time.sleep(0.01)  # somebody may still wait for our part of the last message
     sys.stderr.flush()
+    # Whoever leaves while a colleague still reads the last sum from it takes that colleague down. If one of
+    # them dies, the parent sees it, and ends us.
+    while not all((folder / f"result-{other}.json").exists() for other in range(workers)):
+        time.sleep(0.01)
     os._exit(0)  # TensorFlow's threads may wait for a colleague who has left already
 
 
