@@ -5,17 +5,19 @@ import pytest
 
 from maelstrom_bootcamp import nn  # noqa: F401  (starts TensorFlow quietly)
 from maelstrom_bootcamp.errors import BootcampError
-from maelstrom_bootcamp.hardware.ceilings import Ceilings, from_device, measure_ceilings
-from maelstrom_bootcamp.hardware.networks import networks
-from maelstrom_bootcamp.hardware.probes import Probe, probes
-from maelstrom_bootcamp.hardware.stepmodel import (
+from maelstrom_bootcamp.hardware.calibration import (
+    _thinned,
     calibrate,
     features,
     fit,
     fit_laws,
-    measure_steps,
-    predict_step,
+    needed,
 )
+from maelstrom_bootcamp.hardware.ceilings import Ceilings, from_device, measure_ceilings
+from maelstrom_bootcamp.hardware.networks import networks
+from maelstrom_bootcamp.hardware.probes import Probe, probes
+from maelstrom_bootcamp.hardware.roofline import count
+from maelstrom_bootcamp.hardware.stepmodel import measure_steps, predict_step
 from maelstrom_bootcamp.hardware.systems import device, devices
 from maelstrom_bootcamp.machine import cores
 
@@ -67,6 +69,15 @@ def test_probe_counts_by_hand():
     assert Probe("add", "forward", (1, 2, 2, 4)).bytes == 4 * 48
     assert Probe("dense", "forward", (2, 3, 5)).bytes == 4 * (6 + 10 + 15)
     assert Probe("scores", "forward", (2, 10, 4, 8)).flop == 2 * 2 * 4 * 100 * 8
+
+
+def test_a_quick_look_keeps_every_kind_and_three_of_each():
+    chosen = _thinned(tuple(probes()), 8, {"conv", "relu"})
+    assert {p.kind for p in chosen} == {"conv", "relu", "call", "elementwise"}
+    assert 3 <= len({p.shape for p in chosen if p.kind == "conv"}) < 8
+    assert len([p for p in chosen if p.kind == "relu"]) == 2 * 3
+    assert _thinned(tuple(probes()), 1, None) == tuple(probes())
+    assert needed(count(networks()["a4-mlp"].build(), batch=4, training=True)) >= {"dense", "relu", "adam"}
 
 
 def test_half_a_register_takes_twice_as_long():
