@@ -51,6 +51,12 @@ def test_first_step_in_single_precision_and_what_is_measured():
     assert sent is None or sent > 2 * ring_bytes(found["gradient_bytes"], 2)  # whatever else may have talked
 
 
+def test_precision_is_that_of_the_job_whatever_was_built_before():
+    assert all(w.dtype == np.float32 for w in Trainer(Job(**JOB)).weights)
+    assert all(w.dtype == np.float64 for w in Trainer(Job(**JOB, precision="fp64")).weights)
+    assert all(w.dtype == np.float32 for w in Trainer(Job(**JOB)).weights)
+
+
 def gradients_of(trainer, x, y):
     return [np.asarray(g) for g in trainer.gradients(x, y)[1]]
 

@@ -45,15 +45,17 @@ class Trainer:
         import keras  # isort: skip
 
         nn.set_seed(job.seed, deterministic=False)
-        before = keras.config.floatx()
+        before = keras.config.floatx(), keras.config.dtype_policy()  # losses obey one, layers the other
         if job.precision == "fp64":
             keras.config.set_floatx("float64")
+            keras.config.set_dtype_policy("float64")
         try:
             self.network = networks()[job.network] if not job.builder else None
             self.model = self._build(job)
             self.model.compile(loss=self._loss(job))
         finally:
-            keras.config.set_floatx(before)
+            keras.config.set_floatx(before[0])
+            keras.config.set_dtype_policy(before[1])
         kind = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}[job.optimizer]
         self.optimizer = kind(job.learning_rate, clipnorm=job.clipnorm)
         self.optimizer.build(self.model.trainable_variables)
