@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,8 @@ def made_up(probe):
     flop, moved, channels = (np.array([each]) for each in (probe.flop, probe.bytes, probe.channels))
     if probe.kind == "call":
         return 1e-4
+    if probe.direction == "biased":  # a hundred times slower than arithmetic could be
+        return made_up(replace(probe, direction="weights")) + 100 * probe.flop / TOY.peak("fp32")
     seconds = float(features(flop, moved, channels, TOY)[0] @ [5e-6, 2.0, 2.0])
     return 3 * seconds if probe.direction == "training" else seconds
 
@@ -55,6 +59,8 @@ def test_laws_of_a_machine_that_obeys_them(calibration):
     law = calibration.law("conv.forward")
     assert np.allclose((law.overhead, law.compute, law.traffic), (5e-6, 2, 2), rtol=1e-3)
     assert calibration.call == 1e-4
+    offsets = calibration.law("conv.offsets")
+    assert np.isclose(offsets.compute, 100, rtol=0.01), "what biased takes beyond weights"
     there, back = (calibration.law(f"silu.{way}") for way in ("forward", "backward"))
     assert np.isclose(back.traffic, 2 * there.traffic, rtol=1e-2), "training less forward"
     assert calibration.law("hard.forward") == there, "what was not timed has a stand-in"

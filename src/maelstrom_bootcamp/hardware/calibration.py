@@ -23,6 +23,8 @@ from maelstrom_bootcamp.errors import BootcampError
 from maelstrom_bootcamp.hardware.ceilings import Ceilings, check_threads, run_apart
 from maelstrom_bootcamp.hardware.probes import Probe, probes
 
+#: What is measured together with something else: without it, and the law of the difference.
+_BEYOND = {"training": ("forward", "backward"), "biased": ("weights", "offsets")}
 _OPERATORS = "maelstrom_bootcamp.hardware.micro:operators"
 LANES = 16  # numbers of single precision in a vector of 64 bytes (AVX-512)
 #: Who stands in for a kind that has no micro-benchmark of its own.
@@ -60,7 +62,7 @@ class Calibration:
     ----------
     ceilings : Ceilings
     laws : mapping of str to Law
-        "conv.forward", "conv.input", "conv.weights", "relu.forward", "relu.backward", ...
+        "conv.forward", "conv.input", "conv.weights", "conv.offsets", "relu.forward", "relu.backward", ...
     call : float
         Seconds that it takes to call a graph that does nothing.
     seconds : tuple of (Probe, float)
@@ -134,7 +136,8 @@ def fit(columns: np.ndarray, seconds: np.ndarray, scale: np.ndarray | None = Non
     -------
     Law
     """
-    scale = seconds if scale is None else scale
+    # Below a microsecond the clock and the subtracted call say more than the operator.
+    scale = np.maximum(seconds if scale is None else scale, 1e-6)
     weight = 1 / scale
     for _ in range(20):  # errors relative to measured and fitted time alike: neither side is favoured
         found, _ = nnls(columns * weight[:, None], seconds * weight)
@@ -155,7 +158,8 @@ def fit_laws(ceilings: Ceilings, measured: Sequence[tuple[Probe, float]]) -> Cal
     Returns
     -------
     Calibration
-        "training" probes give the law "backward": what training takes beyond the forward pass.
+        "training" probes give the law "backward": what training takes beyond the forward pass; "biased" ones
+        the law "offsets": what the gradient of the offsets takes beyond that of the weights.
 
     Raises
     ------
@@ -164,7 +168,7 @@ def fit_laws(ceilings: Ceilings, measured: Sequence[tuple[Probe, float]]) -> Cal
     """
     call = min((s for p, s in measured if p.kind == "call"), default=0.0)
     measured = [(p, s) for p, s in measured if p.kind != "call"]
-    forward = {(p.kind, p.shape): s for p, s in measured if p.direction == "forward"}
+    alone = {(p.kind, p.direction, p.shape): s for p, s in measured}
     laws = {}
     for kind, direction in dict.fromkeys((p.kind, p.direction) for p, _ in measured):
         some = [(p, s) for p, s in measured if (p.kind, p.direction) == (kind, direction)]
@@ -174,11 +178,12 @@ def fit_laws(ceilings: Ceilings, measured: Sequence[tuple[Probe, float]]) -> Cal
             )
         seconds = np.array([s for _, s in some])
         columns = features(*np.array([(p.flop, p.bytes, p.channels) for p, _ in some]).T, ceilings)
-        if direction == "training":
-            beyond = np.maximum(seconds - [forward[kind, p.shape] for p, _ in some], 0)
-            laws[f"{kind}.backward"] = fit(columns, beyond, seconds)
-        else:
+        if direction not in _BEYOND:
             laws[f"{kind}.{direction}"] = fit(columns, seconds)
+            continue
+        without, name = _BEYOND[direction]
+        beyond = np.maximum(seconds - [alone[kind, without, p.shape] for p, _ in some], 0)
+        laws[f"{kind}.{name}"] = fit(columns, beyond, seconds)
     return Calibration(ceilings, MappingProxyType(laws), call, tuple(measured))
 
 

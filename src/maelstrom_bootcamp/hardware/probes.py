@@ -102,7 +102,10 @@ class Probe:
 
     @property
     def flop(self) -> float:
-        """Of the forward operator, or of one gradient; one for each number written if it is pointwise."""
+        """Of the forward operator, or of one gradient; one for each number written if it is pointwise.
+
+        Of "biased", it is the work of the offsets' gradient alone.
+        """
         return _work(self)[0]
 
     @property
@@ -122,6 +125,8 @@ def _work(probe: Probe) -> tuple[float, float, int]:
     if kind == "conv":
         batch, rows, columns, into, out, high, wide = shape
         pixels, weights = batch * rows * columns, high * wide * into * out
+        if direction == "biased":
+            return float(pixels * out), pixels * out, 0
         inner = into if direction == "input" else out
         return 2.0 * pixels * weights, pixels * (into + out) + weights, inner
     if kind == "dense":

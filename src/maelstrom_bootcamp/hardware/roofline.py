@@ -274,16 +274,16 @@ def _product_gradients(i: int, op: Op, width: int, learns: bool) -> Iterator[dic
         known = {"law": f"{law}.{towards}", "channels": op.channels_in or op.in_shape[-1]}
         yield _row(i, op, "input gradient", flop, fields + weights, width, **known)
     offsets = weights < op.params
-    joined = offsets and law == "conv" and op.kind != "transposed_conv"
-    known = {"law": "conv.biased" if joined else f"{law}.weights", "channels": _inner(op)}
+    known = {"law": f"{law}.weights", "channels": _inner(op)}
     known["far_bytes"] = float((fields - op.out_values) * width)
     yield _row(i, op, "weight gradient", flop, fields + weights, width, **known)
-    if offsets and not joined:  # the offsets' gradient is a sum over all pixels
-        yield _offset_gradient(i, op, width)
+    if offsets:  # the offsets' gradient is a sum over all pixels; TensorFlow joins it with a convolution's
+        joined = law == "conv" and op.kind != "transposed_conv"
+        yield _offset_gradient(i, op, width, "conv.offsets" if joined else "bias.forward")
 
 
-def _offset_gradient(i: int, op: Op, width: int) -> dict[str, Any]:
-    return _row(i, op, "offset gradient", op.out_values, op.out_values, width, law="bias.forward")
+def _offset_gradient(i: int, op: Op, width: int, law: str = "bias.forward") -> dict[str, Any]:
+    return _row(i, op, "offset gradient", op.out_values, op.out_values, width, law=law)
 
 
 def _update(parameters: int, variables: int, width: int) -> dict[str, Any]:
