@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import time
 
 import psutil
@@ -99,6 +102,37 @@ def test_time_is_over(run, tmp_path):
         run("sleep", 2, timeout=2)
     assert not any(psutil.pid_exists(int(p.read_text())) for p in (tmp_path / "work").glob("pid-*"))
     assert not nobody_left()
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path):
+    (tmp_path / "bootcamp_test_hands.py").write_text(HANDS)
+    code = (
+        "import sys; from pathlib import Path; from maelstrom_bootcamp.cluster.workers import run_workers;"
+        "run_workers('bootcamp_test_hands:sleep', {}, 2, folder=Path(sys.argv[1]))"
+    )
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], env=env)
+    try:
+        pids = [tmp_path / f"pid-{rank}" for rank in (0, 1)]
+        assert wait_for(lambda: all(p.exists() and p.read_text() for p in pids), 60), "they never began"
+    finally:
+        parent.kill()
+        parent.wait()
+    assert wait_for(lambda: not any(alive(int(p.read_text())) for p in pids), 30), "orphans"
+
+
+def wait_for(condition, seconds):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    return condition()
+
+
+def alive(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE  # whoever adopts it may be slow to reap
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_a_worker_s_own_clear_error_is_passed_on(run):
