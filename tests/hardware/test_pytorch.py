@@ -64,6 +64,15 @@ def test_the_standard_network_has_its_size():
     assert sum(p.numel() for p in pytorch.UNet().parameters()) == 1_314_019
 
 
+def test_tasks_for_a_race(model):
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(1, 96, 96, 5)).astype("f4")
+    tasks = pytorch.as_tasks(model, x, rng.normal(size=(1, 96, 96, 2)).astype("f4"))
+    np.testing.assert_allclose(tasks["forward"](), model(x), atol=1e-5)
+    losses = [tasks["train"]() for _ in range(5)]
+    assert losses[-1] < losses[0]
+
+
 @pytest.mark.parametrize("options", [{"kernel_size": 3}, {"convs": 1}, {"upsampling": "nearest"}])
 def test_other_networks_are_refused(options):
     with pytest.raises(BootcampError):

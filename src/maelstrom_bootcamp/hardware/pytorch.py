@@ -199,3 +199,33 @@ def training_step(
         return loss.detach()
 
     return step
+
+
+def as_tasks(model: Any, x: np.ndarray, y: np.ndarray) -> dict[str, Callable[[], Any]]:
+    """Forward pass and training step of a Keras model's twin in PyTorch, on one batch, for a race.
+
+    Parameters
+    ----------
+    model : keras.Model
+        As for `from_keras`.
+    x, y : numpy.ndarray
+        Batch as Keras gets it: (batch, y, x, channels).
+
+    Returns
+    -------
+    dict
+        "forward" returns a numpy array (batch, y, x, n_outputs); "train" does an update and returns the loss.
+        Memory layout: channels last. Both wait for their result.
+    """
+    layout = torch.channels_last
+    module = from_keras(model).to(memory_format=layout)
+    fields, target = (
+        torch.from_numpy(a).permute(0, 3, 1, 2).contiguous(memory_format=layout) for a in (x, y)
+    )
+    step = training_step(module, torch.optim.Adam(module.parameters(), 1e-3, eps=1e-7))
+
+    def forward() -> np.ndarray:
+        with torch.inference_mode():
+            return np.ascontiguousarray(module(fields).permute(0, 2, 3, 1).numpy())
+
+    return {"forward": forward, "train": lambda: step(fields, target).item()}
