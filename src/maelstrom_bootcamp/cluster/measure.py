@@ -113,10 +113,20 @@ def work(task: Mapping[str, Any], rank: int, folder: Path) -> dict[str, Any]:
     """
     colleagues, trainer, data, rows = start(task, rank, folder)
     together = trainer.step(colleagues.mean)
-    same = _compare(colleagues, trainer, together, data, rows, rank, folder)
+    single = Trainer(trainer.job) if rank == 0 else trainer  # what worker 0 trains alone, the others wait
+    whole, part = single.step(), trainer.step()
+    many, first_s = _train(trainer, together, data, rows)
+    np.savez(folder / f"weights-{rank}.npz", *many.weights)
+    if rank == 0:
+        for variable, value in zip(single.model.trainable_variables, many.first, strict=True):
+            variable.assign(value)
+        one, _ = _train(single, whole, data, slice(None))
+        apart = {"drift": drift(one, many)}
+    else:
+        apart = {}
+    colleagues.wait()
     x, y = _tensors(trainer.batch(0, data))
     mine = rows_of(x, rows), rows_of(y, rows)
-    whole, part = trainer.step(), trainer.step()
     tasks = {
         "step": lambda: together(*mine),
         "alone": lambda: whole(x, y),
@@ -138,7 +148,9 @@ def work(task: Mapping[str, Any], rank: int, folder: Path) -> dict[str, Any]:
     sizes = {size: _sizes(colleagues, size, task["rounds"]) for size in task["sizes"]}
     colleagues.wait()
     return {
-        **same,
+        **apart,
+        "losses": many.losses,
+        "first_s": first_s,
         "seconds": seconds,
         "sizes": list(sizes.values()),
         "gradient_bytes": trainer.gradient_bytes,
@@ -146,29 +158,15 @@ def work(task: Mapping[str, Any], rank: int, folder: Path) -> dict[str, Any]:
     }
 
 
-def _compare(
-    colleagues: Any, trainer: Trainer, together: Callable, data: Any, rows: slice, rank: int, folder: Path
-) -> dict[str, Any]:
-    """Train together, then let worker 0 do the same alone."""
-    first = trainer.weights
-    tick, losses = time.perf_counter(), []
-    took = 0.0
+def _train(trainer: Trainer, step: Callable, data: Any, rows: slice) -> tuple[Trained, float]:
+    """All steps of the job with these rows of each batch; also the seconds of the first one."""
+    first, losses, took = trainer.weights, [], 0.0
+    tick = time.perf_counter()
     for i in range(trainer.job.steps):
         x, y = trainer.batch(i, data)
-        losses.append(float(together(rows_of(x, rows), rows_of(y, rows))))
+        losses.append(float(step(rows_of(x, rows), rows_of(y, rows))))
         took = took or time.perf_counter() - tick
-    many = Trained(first, trainer.weights, losses)
-    np.savez(folder / f"weights-{rank}.npz", *many.weights)
-    result = {"first_s": took, "losses": losses}
-    if rank == 0 and trainer.job.steps:
-        alone = Trainer(trainer.job)
-        for variable, value in zip(alone.model.trainable_variables, first, strict=True):
-            variable.assign(value)
-        step = alone.step()
-        own = [float(step(*alone.batch(i, data))) for i in range(trainer.job.steps)]
-        result["drift"] = drift(Trained(first, alone.weights, own), many)
-    colleagues.wait()
-    return result
+    return Trained(first, trainer.weights, losses), took
 
 
 def _tensors(structure: Any) -> Any:
