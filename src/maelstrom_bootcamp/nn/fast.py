@@ -137,7 +137,7 @@ def fast_unet(model: keras.Model) -> keras.Model:
         make = _faster(layer, isinstance(before, layers.UpSampling2D))
         made = make(inputs if len(inputs) > 1 else inputs[0]) if make else inputs[0]
         known[id(node.output_tensors[0])] = made
-    fast = keras.Model(model.inputs, known[id(model.outputs[0])], name=f"fast_{model.name}")
+    fast = keras.Model(model.input, known[id(model.outputs[0])], name=f"fast_{model.name}")
     copy_weights(model, fast)
     return fast
 
