@@ -153,3 +153,23 @@ def test_weights_of_another_network_are_refused():
     assert all(np.array_equal(a, b) for a, b in zip(before, fast.get_weights(), strict=True))
     with pytest.raises(BootcampError, match="same layers"):
         copy_weights(nn.unet(5, 3, features=4, levels=2), fast)
+
+
+def test_in_float64_gradients_agree_to_the_last_digits():
+    """What separates the two forms in float32 is rounding, and nothing else."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float64")
+    try:
+        model = small()
+        fast, loss = fast_unet(model), nn.QuantileLoss(trim=2, dtype="float64")
+        x, y = (tf.cast(a, "float64") for a in data())
+        found = []
+        for network in (model, fast):
+            with tf.GradientTape() as tape:
+                value = loss(y, network(x, training=True))
+            found.append(tape.gradient(value, network.trainable_variables))
+        for a, b in zip(*found, strict=True):
+            assert a.dtype == "float64"
+            close(a.numpy(), b.numpy(), 1e-12)
+    finally:
+        keras.config.set_dtype_policy(policy)
