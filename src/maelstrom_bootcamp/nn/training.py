@@ -98,7 +98,8 @@ def compile_model(
         Largest norm of the gradient of each variable; None switches clipping off.
     metrics : list, optional
     jit_compile : bool or "auto"
-        Compile with XLA. Of no use for the U-Net: Keras declines it for models with `UpSampling2D`.
+        Compile with XLA; "auto" leaves it off on machines without a GPU. The first step then takes some
+        seconds longer, the others less time (chapter 07, notebook "libraries").
 
     Returns
     -------
