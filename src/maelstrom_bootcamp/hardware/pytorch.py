@@ -17,7 +17,7 @@ try:
     from torch.nn import functional
 except ImportError:
     raise BootcampError(
-        "PyTorch is not installed: it is an extra.", "Call pip install 'maelstrom-bootcamp[backends]'."
+        "PyTorch is not installed: it is an extra.", "Call pip install -e '.[backends]' in the course's folder."
     ) from None
 
 QUANTILES = (0.1, 0.5, 0.9)
