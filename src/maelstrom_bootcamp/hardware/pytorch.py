@@ -17,7 +17,8 @@ try:
     from torch.nn import functional
 except ImportError:
     raise BootcampError(
-        "PyTorch is not installed: it is an extra.", "Call pip install -e '.[backends]' in the course's folder."
+        "PyTorch is not installed: it is an extra.",
+        "In the course's folder: pip install -e '.[backends]'",
     ) from None
 
 QUANTILES = (0.1, 0.5, 0.9)
