@@ -6,6 +6,8 @@ import json
 import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -52,7 +54,7 @@ def test_jube_runs_the_benchmark_and_reads_its_result(tmp_path):
         pytest.skip("JUBE is missing: apt-get install jube")
     shutil.copytree(JOBS, tmp_path / "jobs", ignore=shutil.ignore_patterns("bench_run"))
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
-    (tmp_path / ".venv" / "bin" / "bootcamp").symlink_to(shutil.which("bootcamp"))
+    (tmp_path / ".venv" / "bin" / "bootcamp").symlink_to(Path(sys.executable).with_name("bootcamp"))
 
     def call(*words):
         return subprocess.run([jube, *words], cwd=tmp_path, capture_output=True, text=True, check=True).stdout

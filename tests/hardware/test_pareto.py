@@ -156,9 +156,9 @@ def test_shipped_results_are_complete(shipped):
     assert {"machine", "versions", "command", "revision", "dates"} <= shipped.keys()
     n = len(shipped["dates"])
     by_epochs, by_time = (pareto.daily(shipped, b, "sea", "mae") for b in ("epochs", "cpu_seconds"))
-    assert list(by_epochs) == list(ARCHITECTURES)
-    assert all(len(values) >= 2 for values in by_epochs.values()), "two training seeds at least"
-    assert {"linear", "pixel 16"} <= by_time.keys() <= ARCHITECTURES.keys()
+    for values in (by_epochs, by_time):
+        assert list(values) == list(ARCHITECTURES)
+        assert all(len(seeds) >= 2 for seeds in values.values()), "two training seeds at least"
     for values in [*by_epochs.values(), *by_time.values()]:
         assert values.shape[1] == n
         assert np.isfinite(values).all()
