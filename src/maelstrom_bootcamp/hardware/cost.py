@@ -21,6 +21,7 @@ from typing import Any
 
 from maelstrom_bootcamp.errors import BootcampError
 from maelstrom_bootcamp.hardware import systems
+from maelstrom_bootcamp.hardware.entries import Checks
 from maelstrom_bootcamp.hardware.systems import Source
 
 _WHERE = "prices.toml"
@@ -341,31 +342,27 @@ def settle(joules: Interval | float, by: Factors | None = None, *, counted: str 
     return Bill(where, exactly(0), exactly(0), kwh, kwh * by.price, kwh * by.co2)
 
 
-def _bad(what: str) -> BootcampError:
-    return BootcampError(f"{_WHERE}: {what}.", "Restore the file from the repository, or correct that entry.")
-
-
 def parse(text: str) -> tuple[Factors, tuple[Offer, ...], Mapping[str, Source]]:
     """Read and check a file like ``prices.toml``; a `BootcampError` if something is wrong with it."""
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise _bad(f"it is no TOML ({error})") from None
+        raise Checks(_WHERE).bad(f"it is no TOML ({error})") from None
     try:
         known = {key: Source(key=key, **entry) for key, entry in raw["sources"].items()}
         found = {name: _interval(entry, known) for name, entry in raw["factors"].items()}
         rents = tuple(_offer(entry, known) for entry in raw["offers"])
         return Factors(**found), rents, MappingProxyType(known)
     except KeyError as error:
-        raise _bad(f"{error} is missing, or is no source of the file") from None
+        raise Checks(_WHERE).bad(f"{error} is missing, or is no source of the file") from None
     except TypeError as error:
-        raise _bad(str(error)) from None
+        raise Checks(_WHERE).bad(str(error)) from None
 
 
 def _interval(entry: Mapping[str, Any], known: Mapping[str, Source]) -> Interval:
     sources = tuple(known[key] for key in entry["sources"])
     if not sources and "assumed" not in entry["why"]:
-        raise _bad(f"{entry['why']!r} has no source, and does not say that it is assumed")
+        raise Checks(_WHERE).bad(f"{entry['why']!r} has no source, and does not say that it is assumed")
     return Interval(entry["low"], entry["value"], entry["high"], entry["why"], sources)
 
 

@@ -16,11 +16,13 @@ from typing import Any
 
 from maelstrom_bootcamp.errors import BootcampError
 from maelstrom_bootcamp.hardware import systems
+from maelstrom_bootcamp.hardware.entries import Checks
 from maelstrom_bootcamp.hardware.systems import PRECISIONS, Device, Source
 
 TASKS = ("training", "inference", "kernel", "simulation")
 QUANTITIES = ("speed", "throughput", "efficiency", "bandwidth")
 _WHERE = "published.toml"
+_CHECKS = Checks(_WHERE)
 _SOURCE = {"title", "publisher", "url", "year", "seen"}
 _WORKLOAD = {"name", "task", "quantity", "unit", "software", "source", "measured", "total", "note"}
 _MEASURED = {"device", "value", "precision", "count", "batch", "source", "note"}
@@ -155,64 +157,41 @@ class Table:
     workloads: Mapping[str, Workload]
 
 
-def _bad(what: str) -> BootcampError:
-    return BootcampError(
-        f"{_WHERE}: {what}.",
-        "Restore the file from the repository, or correct that entry and give its source.",
-    )
-
-
-def _fields(entry: Any, where: str, known: set[str], needed: set[str]) -> dict[str, Any]:
-    if not isinstance(entry, dict):
-        raise _bad(f"{where} is no table")
-    if unknown := sorted(set(entry) - known):
-        raise _bad(f"{where} has the unknown key {unknown[0]!r}")
-    if missing := sorted(needed - set(entry)):
-        raise _bad(f"{where} lacks {missing[0]!r}")
-    return entry
-
-
 def _texts(entry: Mapping[str, Any], where: str, *names: str) -> dict[str, str]:
     for name in names:
         if name in entry and not (isinstance(entry[name], str) and entry[name].strip()):
-            raise _bad(f"{where}, {name} is no text")
+            raise _CHECKS.bad(f"{where}, {name} is no text")
     return {name: entry[name] for name in names if name in entry}
-
-
-def _positive(value: Any, where: str, numbers: Any = int | float) -> Any:
-    if isinstance(value, bool) or not isinstance(value, numbers) or not 0 < value < float("inf"):
-        raise _bad(f"{where} is {value!r}, not a positive {'whole ' if numbers is int else ''}number")
-    return value
 
 
 def _one_of(value: Any, where: str, allowed: Any) -> Any:
     if not isinstance(value, str) or value not in allowed:
-        raise _bad(f"{where} is {value!r}, not one of {', '.join(allowed)}")
+        raise _CHECKS.bad(f"{where} is {value!r}, not one of {', '.join(allowed)}")
     return value
 
 
 def _source(key: str, entry: Any) -> Source:
     where = f"source {key}"
-    entry = _fields(entry, where, _SOURCE, {"title", "publisher", "url"})
-    year = _positive(entry["year"], f"{where}, year", int) if "year" in entry else None
+    entry = _CHECKS.fields(entry, where, _SOURCE, {"title", "publisher", "url"})
+    year = _CHECKS.positive(entry["year"], f"{where}, year", int) if "year" in entry else None
     return Source(key, year=year, **_texts(entry, where, "title", "publisher", "url", "seen"))
 
 
 def _measurement(key: str, entry: Any, where: str, of: Mapping[str, Any], table: Any) -> Measurement:
-    entry = _fields(entry, where, _MEASURED, {"device", "value"})
+    entry = _CHECKS.fields(entry, where, _MEASURED, {"device", "value"})
     source = _one_of(entry.get("source", of["source"]), f"{where}, source", table)
     known = systems.devices()
     if not isinstance(entry["device"], str) or entry["device"] not in known:
-        raise _bad(f"{where} names the device {entry['device']!r}, which is not in systems.toml")
+        raise _CHECKS.bad(f"{where} names the device {entry['device']!r}, which is not in systems.toml")
     precision = _one_of(entry["precision"], f"{where}, precision", PRECISIONS) if "precision" in entry else ""
     return Measurement(
         workload=key,
         device=known[entry["device"]],
-        value=_positive(entry["value"], f"{where}, value"),
+        value=_CHECKS.positive(entry["value"], f"{where}, value"),
         source=table[source],
         precision=precision,
-        count=_positive(entry.get("count", 1), f"{where}, count", int),
-        batch=_positive(entry["batch"], f"{where}, batch", int) if "batch" in entry else None,
+        count=_CHECKS.positive(entry.get("count", 1), f"{where}, count", int),
+        batch=_CHECKS.positive(entry["batch"], f"{where}, batch", int) if "batch" in entry else None,
         total=of.get("total", False),
         **_texts(entry, where, "note"),
     )
@@ -220,20 +199,20 @@ def _measurement(key: str, entry: Any, where: str, of: Mapping[str, Any], table:
 
 def _workload(key: str, entry: Any, table: Mapping[str, Source]) -> Workload:
     where = f"workload {key}"
-    entry = _fields(entry, where, _WORKLOAD, _WORKLOAD - {"total", "note"})
+    entry = _CHECKS.fields(entry, where, _WORKLOAD, _WORKLOAD - {"total", "note"})
     for name, allowed in (("task", TASKS), ("quantity", QUANTITIES)):
         _one_of(entry[name], f"{where}, {name}", allowed)
     if not isinstance(entry.get("total", False), bool):
-        raise _bad(f"{where}, total is neither true nor false")
+        raise _CHECKS.bad(f"{where}, total is neither true nor false")
     if not isinstance(entry["measured"], list) or not entry["measured"]:
-        raise _bad(f"{where} has no list of figures")
+        raise _CHECKS.bad(f"{where} has no list of figures")
     found = [
         _measurement(key, m, f"{where}, figure {i}", entry, table)
         for i, m in enumerate(entry["measured"], start=1)
     ]
     names = [(m.device.key, m.precision, m.count) for m in found]
     if twice := [name for name in names if names.count(name) > 1]:
-        raise _bad(f"{where} has two figures of {twice[0][0]} that cannot be told apart")
+        raise _CHECKS.bad(f"{where} has two figures of {twice[0][0]} that cannot be told apart")
     texts = _texts(entry, where, "name", "task", "quantity", "unit", "software", "note")
     return Workload(key, measured=tuple(found), **texts)
 
@@ -259,11 +238,11 @@ def parse(text: str) -> Table:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise _bad(f"it is no TOML ({error})") from None
-    raw = _fields(raw, "the file", {"sources", "workloads"}, {"sources", "workloads"})
+        raise _CHECKS.bad(f"it is no TOML ({error})") from None
+    raw = _CHECKS.fields(raw, "the file", {"sources", "workloads"}, {"sources", "workloads"})
     for name, entries in raw.items():
         if not isinstance(entries, dict):
-            raise _bad(f"{name} is no table")
+            raise _CHECKS.bad(f"{name} is no table")
     found = {k: _source(k, e) for k, e in raw["sources"].items()}
     done = {k: _workload(k, e, found) for k, e in raw["workloads"].items()}
     return Table(MappingProxyType(found), MappingProxyType(done))

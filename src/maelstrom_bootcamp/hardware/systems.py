@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from maelstrom_bootcamp.errors import BootcampError
+from maelstrom_bootcamp.hardware.entries import Checks
 
 #: From the widest to the narrowest. TF32 takes FP32 numbers and multiplies ten bits of their mantissa.
 PRECISIONS = ("fp64", "fp32", "tf32", "bf16", "fp16")
@@ -23,6 +24,7 @@ _FIGURES = ("year", "memory", "bandwidth", "tdp", "cores", "clock")
 _DEVICE = {"name", "vendor", "kind", "link", "parts", "vector", "matrix", *_FIGURES}
 _SYSTEM = {"name", "site", "devices", "count", "host", "sockets", "memory", "sources", "note"}
 _WHERE = "systems.toml"
+_CHECKS = Checks(_WHERE)
 
 
 @dataclass(frozen=True)
@@ -213,98 +215,74 @@ class Table:
     systems: Mapping[str, System]
 
 
-def _bad(what: str) -> BootcampError:
-    return BootcampError(
-        f"{_WHERE}: {what}.",
-        "Restore the file from the repository, or correct that entry and give its source.",
-    )
-
-
-def _fields(entry: Any, where: str, known: set[str], needed: set[str]) -> dict[str, Any]:
-    if not isinstance(entry, dict):
-        raise _bad(f"{where} is no table")
-    if unknown := sorted(set(entry) - known):
-        raise _bad(f"{where} has the unknown key {unknown[0]!r}")
-    if missing := sorted(needed - set(entry)):
-        raise _bad(f"{where} lacks {missing[0]!r}")
-    return entry
-
-
 def _text(value: Any, where: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise _bad(f"{where} is no text")
-    return value
-
-
-def _positive(value: Any, where: str, numbers: Any = int | float) -> Any:
-    if isinstance(value, bool) or not isinstance(value, numbers) or not 0 < value < float("inf"):
-        kind = "whole number" if numbers is int else "number"
-        raise _bad(f"{where} is {value!r}, not a positive {kind}")
+        raise _CHECKS.bad(f"{where} is no text")
     return value
 
 
 def _known(key: Any, where: str, table: Mapping[str, Any], what: str) -> Any:
     if not isinstance(key, str) or key not in table:
-        raise _bad(f"{where} names the {what} {key!r}, which is not in the file")
+        raise _CHECKS.bad(f"{where} names the {what} {key!r}, which is not in the file")
     return table[key]
 
 
 def _source(key: str, entry: Any) -> Source:
     texts = {"title", "publisher", "url"}
-    entry = _fields(entry, f"source {key}", texts | {"year", "seen"}, texts)
-    year = _positive(entry["year"], f"source {key}, year", int) if "year" in entry else None
+    entry = _CHECKS.fields(entry, f"source {key}", texts | {"year", "seen"}, texts)
+    year = _CHECKS.positive(entry["year"], f"source {key}, year", int) if "year" in entry else None
     found = {name: _text(entry[name], f"source {key}, {name}") for name in entry if name != "year"}
     return Source(key, year=year, **found)
 
 
 def _figure(entry: Any, where: str, sources: Mapping[str, Source], more: tuple[str, ...] = ()) -> Figure:
     needed = {"value", "source", *more}
-    entry = _fields(entry, where, needed | {"note"}, needed)
+    entry = _CHECKS.fields(entry, where, needed | {"note"}, needed)
     note = _text(entry["note"], f"{where}, note") if "note" in entry else ""
     source = _known(entry["source"], where, sources, "source")
-    return Figure(_positive(entry["value"], where), source, note)
+    return Figure(_CHECKS.positive(entry["value"], where), source, note)
 
 
 def _device(key: str, entry: Any, sources: Mapping[str, Source], names: Mapping[str, Any]) -> Device:
     where = f"device {key}"
-    entry = _fields(entry, where, _DEVICE, {"name", "vendor", "kind"})
+    entry = _CHECKS.fields(entry, where, _DEVICE, {"name", "vendor", "kind"})
     if entry["kind"] not in KINDS:
-        raise _bad(f"{where} is of the kind {entry['kind']!r}, not one of {', '.join(KINDS)}")
+        raise _CHECKS.bad(f"{where} is of the kind {entry['kind']!r}, not one of {', '.join(KINDS)}")
     figures = {f: _figure(entry[f], f"{where}, {f}", sources) for f in _FIGURES if f in entry}
     link_name = ""
     if "link" in entry:
         figures["link"] = _figure(entry["link"], f"{where}, link", sources, ("name",))
         link_name = _text(entry["link"]["name"], f"{where}, link")
     for units in ("vector", "matrix"):
-        peaks = _fields(entry.get(units, {}), f"{where}, {units}", set(PRECISIONS), set())
+        peaks = _CHECKS.fields(entry.get(units, {}), f"{where}, {units}", set(PRECISIONS), set())
         figures |= {f"{units}.{p}": _figure(f, f"{where}, {units}.{p}", sources) for p, f in peaks.items()}
     part, parts = "", 1
     if "parts" in entry:
         keys = {"device", "count"}
-        consists = _fields(entry["parts"], f"{where}, parts", keys, keys)
+        consists = _CHECKS.fields(entry["parts"], f"{where}, parts", keys, keys)
         _known(consists["device"], f"{where}, parts", names, "device")
-        part, parts = consists["device"], _positive(consists["count"], f"{where}, parts", int)
+        part, parts = consists["device"], _CHECKS.positive(consists["count"], f"{where}, parts", int)
     name, vendor = (_text(entry[f], f"{where}, {f}") for f in ("name", "vendor"))
     return Device(key, name, vendor, entry["kind"], MappingProxyType(figures), link_name, part, parts)
 
 
 def _system(key: str, entry: Any, sources: Mapping[str, Source], devices: Mapping[str, Device]) -> System:
     where = f"system {key}"
-    entry = _fields(entry, where, _SYSTEM, {"name", "site", "devices", "sources"})
+    entry = _CHECKS.fields(entry, where, _SYSTEM, {"name", "site", "devices", "sources"})
     for field in ("devices", "sources"):
         if not isinstance(entry[field], list):
-            raise _bad(f"{where}, {field} is no list")
+            raise _CHECKS.bad(f"{where}, {field} is no list")
     if not entry["sources"]:
-        raise _bad(f"{where} has no source")
+        raise _CHECKS.bad(f"{where} has no source")
     return System(
         key=key,
         name=_text(entry["name"], f"{where}, name"),
         site=_text(entry["site"], f"{where}, site"),
         devices=tuple(_known(d, where, devices, "device") for d in entry["devices"]),
-        count=_positive(entry["count"], f"{where}, count", int) if "count" in entry else None,
+        count=_CHECKS.positive(entry["count"], f"{where}, count", int) if "count" in entry else None,
         host=_known(entry["host"], where, devices, "device") if "host" in entry else None,
-        sockets=_positive(entry["sockets"], f"{where}, sockets", int) if "sockets" in entry else None,
-        memory=_positive(entry["memory"], f"{where}, memory") if "memory" in entry else None,
+        sockets=_CHECKS.positive(entry["sockets"], f"{where}, sockets", int) if "sockets" in entry else None,
+        memory=_CHECKS.positive(entry["memory"], f"{where}, memory") if "memory" in entry else None,
         sources=tuple(_known(s, where, sources, "source") for s in entry["sources"]),
         note=_text(entry["note"], f"{where}, note") if "note" in entry else "",
     )
@@ -331,11 +309,13 @@ def parse(text: str) -> Table:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise _bad(f"it is no TOML ({error})") from None
-    raw = _fields(raw, "the file", {"sources", "devices", "systems"}, {"sources", "devices", "systems"})
+        raise _CHECKS.bad(f"it is no TOML ({error})") from None
+    raw = _CHECKS.fields(
+        raw, "the file", {"sources", "devices", "systems"}, {"sources", "devices", "systems"}
+    )
     for name, entries in raw.items():
         if not isinstance(entries, dict):
-            raise _bad(f"{name} is no table")
+            raise _CHECKS.bad(f"{name} is no table")
     sources = {k: _source(k, e) for k, e in raw["sources"].items()}
     devices = {k: _device(k, e, sources, raw["devices"]) for k, e in raw["devices"].items()}
     systems = {k: _system(k, e, sources, devices) for k, e in raw["systems"].items()}
