@@ -72,6 +72,13 @@ def test_competitors_meet_the_same_disturbance(monkeypatch):
     assert calls[:6] == ["a", "b", "a", "b", "b", "a"], "every second round backwards"
 
 
+def test_rounds_of_warm_up_do_not_count_in_a_race(monkeypatch):
+    clock = Clock(monkeypatch)
+    timings = race({"a": clock.task(90, 60, 60, 1, 2, 3)}, rounds=3, warmup=2)
+    assert timings["a"].first == 90
+    assert timings["a"].seconds == (1, 2, 3)
+
+
 def test_measurements_that_make_no_sense_are_refused():
     with pytest.raises(BootcampError, match="repeats=0"):
         repeat(lambda: 0, repeats=0)

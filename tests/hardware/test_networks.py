@@ -36,6 +36,17 @@ def test_reference_networks_are_those_that_were_published(key):
     assert np.isfinite(model.train_on_batch(x, y)).all()
 
 
+def test_a1_is_trained_with_its_own_loss():
+    network = networks()["a1"]
+    model = network.build()
+    loss = network.losses(model)
+    assert isinstance(loss, nn.QuantileLoss)
+    assert loss.trim == 32
+    assert network.targets(model, 1).shape == (1, 128, 128, 2), "temperature and its uncertainty"
+    other = networks()["a5"]
+    assert other.losses(other.build()) == {"t2m": "mean_squared_error", "z": "mean_squared_error"}
+
+
 def test_random_fields_repeat():
     network = networks()["a4-mlp"]
     model = network.build()
