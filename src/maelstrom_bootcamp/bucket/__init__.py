@@ -107,7 +107,7 @@ def serve(name: str, *, size: str | None = None, progress: bool = True) -> Path:
     return chosen.bucket
 
 
-def open_dataset(name: str, **request: Any) -> climetlab.Dataset:
+def open_dataset(name: str, *, sample_size: str | None = None, **request: Any) -> climetlab.Dataset:
     """Serve a dataset and open it by the published call.
 
     A request of a single object gives the same layout as one of several: CliMetLab would skip the plugin's
@@ -117,6 +117,8 @@ def open_dataset(name: str, **request: Any) -> climetlab.Dataset:
     ----------
     name : str
         Registered name of the dataset.
+    sample_size : {"ci", "default", "full"}, optional
+        As `size` of `serve` (some datasets have an argument "size" of their own).
     **request
         Arguments of ``climetlab.load_dataset``.
 
@@ -130,7 +132,7 @@ def open_dataset(name: str, **request: Any) -> climetlab.Dataset:
     BootcampError
         If the name is unknown, the request does not fit, or an object is missing.
     """
-    serve(name)
+    serve(name, size=sample_size)
     import climetlab
 
     try:
@@ -138,7 +140,7 @@ def open_dataset(name: str, **request: Any) -> climetlab.Dataset:
     except BootcampError:
         raise
     except Exception as error:
-        working = replace(dataset(name), request=recipes.example(name, settings().size)).call
+        working = replace(dataset(name), request=recipes.example(name, _settings(sample_size).size)).call
         arguments = ", ".join(f"{key}={value!r}" for key, value in request.items())
         raise BootcampError(
             f"{name} does not take the request ({arguments}): {type(error).__name__}: {error}",
@@ -147,13 +149,15 @@ def open_dataset(name: str, **request: Any) -> climetlab.Dataset:
     return _with_merger(opened)
 
 
-def truth(name: str) -> Path:
+def truth(name: str, *, size: str | None = None) -> Path:
     """Folder of what only the generator of a sample knows (the nature run, the stations' faults).
 
     Parameters
     ----------
     name : str
         Registered name of the dataset.
+    size : {"ci", "default", "full"}, optional
+        Size of the sample; by default that of the settings.
 
     Returns
     -------
@@ -169,7 +173,7 @@ def truth(name: str) -> Path:
         raise BootcampError(
             f"Nobody knows the truth behind the real {name}.", "Set MAELSTROM_DATA=sample and restart."
         )
-    folder = serve(name) / "truth" / name
+    folder = serve(name, size=size) / "truth" / name
     if not folder.is_dir():
         raise BootcampError(f"The sample of {name} keeps no truth.", "Only simulated samples have one.")
     return folder
