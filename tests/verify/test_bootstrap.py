@@ -9,7 +9,11 @@ from hypothesis.extra import numpy as hnp
 
 from maelstrom_bootcamp.errors import BootcampError
 from maelstrom_bootcamp.verify import bootstrap
-from maelstrom_bootcamp.verify.bootstrap import block_bootstrap, paired_block_bootstrap
+from maelstrom_bootcamp.verify.bootstrap import (
+    block_bootstrap,
+    paired_block_bootstrap,
+    paired_group_bootstrap,
+)
 
 SCORES = hnp.arrays(np.float64, 20, elements=st.floats(0.1, 5))
 
@@ -137,3 +141,66 @@ def test_a_short_run_of_dates_is_refused():
     with pytest.raises(BootcampError, match="run of 4 dates"):
         block_bootstrap(a)
     assert np.isfinite(block_bootstrap(a, block=2)).all()
+
+
+# ---------------------------------------------------------------- cases in groups
+
+
+def grouped(rng, groups=24, size=30, apart=1.0):
+    """Scores of cases whose groups differ more than the cases inside of them, and the labels."""
+    level = apart * rng.standard_normal(groups)
+    return np.repeat(level, size) + 0.3 * rng.standard_normal(groups * size), np.repeat(
+        np.arange(groups), size
+    )
+
+
+@pytest.mark.parametrize("root", [False, True])
+@pytest.mark.parametrize("relative", [False, True])
+def test_groups_estimate_of_the_sample(root, relative):
+    rng = np.random.default_rng(0)
+    a, b = rng.random((2, 60))
+    groups = rng.integers(0, 7, 60)
+    found = paired_group_bootstrap(a, b, groups, 200, root=root, relative=relative)
+    mean_a, mean_b = (np.sqrt(x.mean()) if root else x.mean() for x in (a, b))
+    assert found.estimate == pytest.approx((mean_a - mean_b) / (mean_b if relative else 1))
+    assert found.low < found.estimate < found.high
+    same = paired_group_bootstrap(a, a, groups, 50, root=root, relative=relative)
+    assert same == (0, 0, 0)
+
+
+def test_order_of_the_cases_does_not_matter():
+    rng = np.random.default_rng(1)
+    a, b = rng.random((2, 60))
+    groups = rng.integers(0, 7, 60)
+    mixed = rng.permutation(60)
+    first = paired_group_bootstrap(a, b, groups, 100)
+    np.testing.assert_allclose(paired_group_bootstrap(a[mixed], b[mixed], groups[mixed], 100), first)
+
+
+def test_interval_holds_the_truth_where_single_cases_would_not():
+    """Measured over 200 samples: 94 % with groups, 33 % if the cases were taken for independent."""
+    inside = {"groups": 0, "cases": 0}
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        difference, groups = grouped(rng)
+        for name, labels in (("groups", groups), ("cases", np.arange(groups.size))):
+            found = paired_group_bootstrap(5 + difference, 5 + 0 * difference, labels, 200, seed)
+            inside[name] += found.low <= 0 <= found.high
+    assert 0.9 <= inside["groups"] / 200 <= 0.99, inside
+    assert inside["cases"] / 200 < 0.5, inside
+
+
+@pytest.mark.parametrize(
+    ("a", "groups", "options", "text"),
+    [
+        (np.ones((4, 2)), np.zeros(4), {}, "shape"),
+        (np.ones(4), np.zeros(3), {}, "shape"),
+        (np.ones(4), np.zeros(4), {}, "1 groups"),
+        (np.array([1, np.nan, 1, 1]), np.arange(4), {}, "missing"),
+        (-np.ones(4), np.arange(4), {"root": True}, "zero or below"),
+        (np.zeros(4), np.arange(4), {"relative": True}, "zero or below"),
+    ],
+)
+def test_bad_groups(a, groups, options, text):
+    with pytest.raises(BootcampError, match=text):
+        paired_group_bootstrap(a, a, groups, 20, **options)

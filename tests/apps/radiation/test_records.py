@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +27,44 @@ from maelstrom_bootcamp.apps.radiation.records import (
 from maelstrom_bootcamp.errors import BootcampError
 
 TOTAL = 63  # columns in the three files
+#: Columns of each file; a third of them by night.
+TIMESTEPS = {0: 30, 750: 12, 1500: 21}
+
+
+def arrays(n: int, seed: int) -> dict[str, np.ndarray]:
+    """Random columns that can be told apart; the skin temperature is a serial number."""
+    rng = np.random.default_rng(seed)
+    made = {name: rng.random((n, *shape), np.float32) for name, shape in FEATURES.items()}
+    made["sca_inputs"][:, 0] = 1000 * seed + np.arange(n)
+    made["sca_inputs"][:, 1] = np.where(np.arange(n) % 3 == 0, -0.3, rng.uniform(0.03, 0.9, n))
+    made["hr_sw"] /= 86_400  # in a file: K/s
+    made["hr_lw"] /= 86_400
+    return made
+
+
+def write(path: Path, columns: dict[str, np.ndarray]) -> None:
+    """Write columns as ECMWF does."""
+    with tf.io.TFRecordWriter(str(path)) as out:
+        for i in range(len(columns["sca_inputs"])):
+            feature = {
+                name: tf.train.Feature(float_list=tf.train.FloatList(value=values[i].ravel()))
+                for name, values in columns.items()
+            }
+            out.write(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
+
+
+@pytest.fixture(scope="module")
+def record_folder(tmp_path_factory) -> Path:
+    """Three files of different lengths, named after their time step."""
+    folder = tmp_path_factory.mktemp("records")
+    for seed, (timestep, n) in enumerate(TIMESTEPS.items()):
+        write(folder / f"triplecloud{timestep}.0.tfrecord", arrays(n, seed))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def record_files(record_folder) -> list[Path]:
+    return sorted(record_folder.glob("*.tfrecord"))
 
 
 def serials(dataset) -> list[int]:
@@ -117,7 +156,7 @@ def test_night_is_left_out_and_counted(record_files):
     assert len(found) == int(day.cardinality()) == TOTAL - 21
 
 
-def test_zenith_angles_are_drawn_equally(tmp_path, write):
+def test_zenith_angles_are_drawn_equally(tmp_path):
     n = 400
     columns = {name: np.zeros((n, *shape), np.float32) for name, shape in FEATURES.items()}
     # Three quarters in the first tenth, a quarter in the last (also 1.0 itself), and some by night.
@@ -179,7 +218,7 @@ def test_bad_arguments(record_files, options, text):
         make_dataset(record_files, **options)
 
 
-def test_no_files_missing_truncated_foreign_and_dark_ones(record_files, tmp_path, write):
+def test_no_files_missing_truncated_foreign_and_dark_ones(record_files, tmp_path):
     with pytest.raises(BootcampError, match="no files"):
         make_dataset([])
     with pytest.raises(BootcampError, match=r"no file gone\.tfrecord"):
