@@ -1,11 +1,10 @@
-"""The networks of A3 to A6: published numbers of parameters, and what their structure promises."""
+"""The networks of A4 to A6: published numbers of parameters, and what their structure promises."""
 
 # ruff: noqa: I001  (the package nn starts TensorFlow without its messages: it has to come before Keras)
 from maelstrom_bootcamp import nn
 from maelstrom_bootcamp.apps.downscaling import networks as downscaling
 from maelstrom_bootcamp.apps.ens10 import networks as ens10
 from maelstrom_bootcamp.apps.power import networks as power
-from maelstrom_bootcamp.apps.radiation import networks as radiation
 from maelstrom_bootcamp.errors import BootcampError
 from maelstrom_bootcamp.nn.blocks import conv_norm
 from maelstrom_bootcamp.perfmodel.read import read
@@ -15,11 +14,6 @@ import numpy as np
 import pytest
 
 PUBLISHED = [
-    (radiation.min_cnn, {}, 261_515),
-    (radiation.cnn, {}, 200_642),
-    (radiation.attention, {}, 233_922),
-    (radiation.rnn, {}, 124_930),
-    (radiation.rnn, {"cell": "gru"}, 85_698),
     (ens10.mlp, {}, 2_562),
     (ens10.mlp, {"n_variables": 11}, 3_586),
     (ens10.unet, {}, 633_698),
@@ -36,11 +30,6 @@ UNTRAINED = {"ens10_unet": 1_600, "sha_unet": 3_360, "critic": 1_920, "deepclust
 SMALL_GRID = {"rows": 8, "columns": 16}
 SMALL_GLOBE = {"rows": 9, "columns": 12}
 SMALL = [
-    (radiation.min_cnn, {"levels": 12}, {"hr_sw": (12, 1), "sw": (3,)}),
-    (radiation.cnn, {"levels": 12, "activation": "tanh"}, {"hr_sw": (12, 1), "sw": (13, 2)}),
-    (radiation.attention, {"levels": 12}, {"hr_sw": (12, 1), "sw": (13, 2)}),
-    (radiation.rnn, {"levels": 12, "unroll": True}, {"hr_sw": (12, 1), "sw": (13, 2)}),
-    (radiation.rnn, {"levels": 12, "unroll": True, "cell": "gru"}, {"hr_sw": (12, 1), "sw": (13, 2)}),
     (ens10.mlp, {}, (2,)),
     (ens10.unet, SMALL_GLOBE, (9, 12, 2)),
     (ens10.transformer, {"members": 3, **SMALL_GLOBE}, (9, 12, 2)),
@@ -53,13 +42,6 @@ SMALL = [
     ),
 ]
 BAD = [
-    (radiation.min_cnn, {"levels": 0}, "levels=0"),
-    (radiation.min_cnn, {"flux_layers": -1}, "flux_layers=-1"),
-    (radiation.cnn, {"dilation_rates": (1, 0)}, "dilation_rates"),
-    (radiation.cnn, {"activation": "relu"}, "activation='relu'"),
-    (radiation.cnn, {"maxima": {"sca_inputs": [1.0] * 16}}, "maxima of sca_inputs"),
-    (radiation.attention, {"filters": 4}, "heads=8"),
-    (radiation.rnn, {"cell": "simple"}, "cell='simple'"),
     (ens10.mlp, {"n_variables": 2.0}, "n_variables=2.0"),
     (ens10.unet, {"columns": 718}, "columns=718"),
     (ens10.unet, {"rows": 3}, "rows=3"),
@@ -74,23 +56,8 @@ BAD = [
 ]
 
 
-def columns(levels=12, n=3, seed=0):
-    """Columns of air in the layout and of the magnitude of the data set."""
-    rng = np.random.default_rng(seed)
-    maxima = radiation.published_maxima()
-    shapes = {"sca_inputs": (17,), "col_inputs": (levels, 27), "inter_inputs": (levels - 1, 1)}
-    x = {name: rng.uniform(0.05, 1, (n, *shape)) * maxima[name] for name, shape in shapes.items()}
-    pressure = np.sort(rng.uniform(1, 101_325, (n, levels + 1, 1)), axis=1)
-    pressure += 100 * np.arange(levels + 1)[:, None]  # no layer thinner than 1 hPa
-    temperature = rng.uniform(200, 300, (n, levels + 1, 1))
-    x |= {"pressure_hl": pressure, "hl_inputs": np.concatenate([temperature, pressure], -1)}
-    return {name: values.astype("f4") for name, values in x.items()}
-
-
 def sample(model, n=2, seed=0):
     """Something that `model` can read."""
-    if isinstance(model.input, dict):
-        return columns(model.input["col_inputs"].shape[1], n)
     rng = np.random.default_rng(seed)
     return rng.standard_normal((n, *model.input_shape[1:])).astype("f4")
 
@@ -131,59 +98,6 @@ def test_bad_sizes_name_cause_and_cure(make, options, says):
         make(**options)
     assert says in caught.value.cause
     assert caught.value.cure
-
-
-@pytest.mark.parametrize("make", [radiation.cnn, radiation.attention, radiation.rnn])
-def test_a3_fluxes_stay_within_the_sunlight_and_heating_follows_from_them(make):
-    x = columns()
-    out = run(make(levels=12), x)
-    sun = (x["sca_inputs"][:, 1] * x["sca_inputs"][:, 16])[:, None, None]
-    assert (out["sw"] >= 0).all()
-    assert (out["sw"] <= sun).all()
-    net = out["sw"][..., 0] - out["sw"][..., 1]
-    kept = np.sum(out["hr_sw"] * np.diff(x["pressure_hl"], axis=1), axis=(1, 2)) / radiation.PER_DAY
-    np.testing.assert_allclose(kept, net[:, 0] - net[:, -1], atol=2e-3)
-
-
-@pytest.mark.parametrize("make", [radiation.min_cnn, radiation.cnn, radiation.attention, radiation.rnn])
-def test_a3_no_flux_at_night(make):
-    x = columns()
-    x["sca_inputs"][:, 1] = 0
-    out = run(make(levels=12), x)
-    assert np.abs(out["sw"][..., -2:]).max() == 0  # of min_cnn only the surface is bound to the sunlight
-    assert make is radiation.min_cnn or not out["hr_sw"].any()
-
-
-def test_a3_min_cnn_closes_the_energy_budget_at_the_top():
-    x = columns()
-    out = run(radiation.min_cnn(levels=12), x)
-    top, down, up = out["sw"].T
-    kept = np.sum(out["hr_sw"] * np.diff(x["pressure_hl"], axis=1), axis=(1, 2)) / radiation.PER_DAY
-    np.testing.assert_allclose(top, down - up + kept, rtol=1e-5)
-
-
-def test_a3_heating_rate_of_a_layer_by_hand():
-    flux = np.array([[[1000.0, 300.0], [950.0, 290.0]]])  # 40 W/m² stay in a layer of 100 hPa
-    rate = radiation.HeatingRate()(flux, np.array([[[20_000.0], [30_000.0]]]))
-    np.testing.assert_allclose(rate, [[[9.80665 * 40 / (1004 * 10_000) * 86_400]]], rtol=1e-5)
-
-
-def test_a3_networks_are_saved_and_loaded_with_their_physics(tmp_path):
-    x = columns()
-    for make in (radiation.min_cnn, radiation.rnn):
-        model = make(levels=12)
-        model.save(tmp_path / "a3.keras")
-        loaded = run(keras.models.load_model(tmp_path / "a3.keras"), x)
-        for name, values in run(model, x).items():
-            np.testing.assert_array_equal(loaded[name], values)
-
-
-def test_a3_unrolled_loops_give_the_same_numbers():
-    x = columns()
-    model, unrolled = radiation.rnn(levels=12), radiation.rnn(levels=12, unroll=True)
-    unrolled.set_weights(model.get_weights())
-    for name, values in run(model, x).items():
-        np.testing.assert_allclose(run(unrolled, x)[name], values, rtol=1e-4, atol=1e-4)
 
 
 def test_a4_unet_repeats_the_first_row_of_an_odd_grid():

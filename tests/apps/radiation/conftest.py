@@ -22,5 +22,5 @@ def _columns(levels=12, n=3, seed=0):
 
 @pytest.fixture(scope="session")
 def columns():
-    """Makes random columns of air, ``columns(levels, n, seed)``, in the layout and of the magnitude of the data."""
+    """Makes random columns of air, ``columns(levels, n, seed)``, as large as those of the data set."""
     return _columns
