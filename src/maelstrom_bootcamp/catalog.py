@@ -57,6 +57,8 @@ class Dataset:
         Patterns of the objects, "host/bucket/object".
     sample : str
         What the sample bucket holds instead.
+    absent : mapping of str to str
+        Part of an object's name -> why no sample can hold such objects.
     placeholder : bool
         True while the sample shows the layout only.
     """
@@ -75,11 +77,13 @@ class Dataset:
     request: Mapping[str, Any] = field(default_factory=dict)
     objects: tuple[str, ...] = ()
     sample: str = _LAYOUT_ONLY
+    absent: Mapping[str, str] = field(default_factory=dict)
     placeholder: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "splits", MappingProxyType(dict(self.splits)))
         object.__setattr__(self, "request", MappingProxyType(dict(self.request)))
+        object.__setattr__(self, "absent", MappingProxyType(dict(self.absent)))
 
     @property
     def call(self) -> str:
@@ -102,8 +106,15 @@ def _regex(pattern: str) -> str:
     return "[^/]*".join(re.escape(part) for part in re.split(r"\{[^}]*\}", pattern))
 
 
+_NO_3D = (
+    "the 3-D effects of clouds need SPARTACUS, ECMWF's own solver, which cannot be shipped with the course, "
+    "and a made-up correction would be a pretence"
+)
 _RADIATION = {
     "application": "A3",
+    "sample": "simulated columns over real ground, fluxes by the radiation scheme RRTMG (no 3-D solver)",
+    "absent": {"3dcorrection": _NO_3D, "spartacus": _NO_3D},
+    "placeholder": False,
     "plugin": "climetlab-maelstrom-radiation",
     "version": "0.7.5",
     "licence": "CC BY 4.0",

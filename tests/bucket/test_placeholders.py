@@ -17,7 +17,7 @@ from maelstrom_bootcamp.catalog import CATALOG
 from support import NOTEBOOKS, notebook_id, read
 
 #: Each later chapter replaces those of its application by recipes and lowers this number.
-LEFT = 11
+LEFT = 9
 PLACEHOLDERS = [name for name, row in CATALOG.items() if row.placeholder]
 
 
@@ -44,20 +44,15 @@ def test_no_notebook_opens_a_placeholder(path):
 def test_a_notebook_that_opens_a_placeholder_is_found():
     cells = [
         new_markdown_cell("maelstrom-ens10"),
-        new_code_cell("bucket.open_dataset('maelstrom-radiation-tf')"),
+        new_code_cell("bucket.open_dataset('maelstrom-ens5mini')"),
     ]
-    assert placeholders_opened(new_notebook(cells=cells)) == {"maelstrom-radiation-tf"}
+    assert placeholders_opened(new_notebook(cells=cells)) == {"maelstrom-ens5mini"}
 
 
 # ---------------------------------------------------------------- each opens by the published call
 
 #: Published call, sizes and units that the result must have.
 CALLS = {
-    "maelstrom-radiation": (
-        {"dataset": "3dcorrection", "raw_inputs": False},
-        {"column": 128, "col_variable": 27, "hl_variable": 2, "half_level": 138, "level": 137},
-        {"hr_sw": "K d-1", "flux_dn_lw": "W m-2"},
-    ),
     "maelstrom-ens10": (
         {"date": "0101", "dtype": "pl"},
         {"number": 2, "time": 2, "step": 3, "isobaricInhPa": 11, "latitude": 9, "longitude": 16},
@@ -145,38 +140,6 @@ def test_values_are_ramps(placed):
     assert steps[0] > 0
 
 
-def test_single_file_of_radiation_keeps_its_merger(placed):
-    data = opened("maelstrom-radiation", patch=0).to_xarray()
-    assert data.solar_irradiance.dims == ("column",)
-
-
-@pytest.mark.slow
-def test_records_of_radiation_tf(placed):
-    dataset = opened("maelstrom-radiation-tf", subset="tier-1-val", norm=False)
-    inputs, outputs = next(iter(dataset.to_tfdataset(batch_size=4, shuffle_size=8)))
-    assert {name: tuple(value.shape) for name, value in (inputs | outputs).items()} == {
-        "sca_inputs": (4, 17),
-        "col_inputs": (4, 137, 27),
-        "hl_inputs": (4, 138, 2),
-        "inter_inputs": (4, 136, 1),
-        "pressure_hl": (4, 138, 1),
-        "sw": (4, 138, 2),
-        "lw": (4, 138, 2),
-        "hr_sw": (4, 137, 1),
-        "hr_lw": (4, 137, 1),
-    }
-    normalised = opened("maelstrom-radiation-tf", subset="tier-1", norm=True)
-    assert set(normalised.input_means) == {
-        "sca_inputs",
-        "col_inputs",
-        "hl_inputs",
-        "inter_inputs",
-        "pressure_hl",
-    }
-
-
 @pytest.mark.parametrize("name", PLACEHOLDERS)
 def test_request_in_the_catalogue_is_in_the_sample(placed, name):
-    if name == "maelstrom-radiation-tf":
-        pytest.importorskip("tensorflow")
     opened(name, **CATALOG[name].request)

@@ -81,6 +81,12 @@ def _missing(name: str, row: Dataset | None, made: bool, mirror: SampleMirror) -
     cause = f"The sample bucket of size {mirror.size!r} in {mirror.root} has no object {name}."
     if row is None:
         return BootcampError(cause, "No dataset of the catalogue has it. See `bootcamp data list`.")
+    for part, reason in row.absent.items():
+        if part in name.rpartition("/")[2]:
+            return BootcampError(
+                f"No sample of {row.name} holds {name}: {reason}.",
+                "Set MAELSTROM_DATA=remote to ask MAELSTROM's own archive.",
+            )
     make = f"bootcamp data make {row.name}"
     if not made:
         return BootcampError(cause, f"Run `{make}` (or `bucket.serve({row.name!r})`) once before opening it.")

@@ -12,8 +12,8 @@ _PLACEHOLDERS = "maelstrom_bootcamp.bucket.placeholders"
 #: Registered name of a dataset -> "module:attribute" of its recipe.
 RECIPES: dict[str, str] = {
     "maelstrom-yr": "maelstrom_bootcamp.bucket.yr.recipe:RECIPE",
-    "maelstrom-radiation": f"{_PLACEHOLDERS}.a3:RADIATION",
-    "maelstrom-radiation-tf": f"{_PLACEHOLDERS}.a3:RADIATION_TF",
+    "maelstrom-radiation": "maelstrom_bootcamp.bucket.radiation.recipe:RECIPE",
+    "maelstrom-radiation-tf": "maelstrom_bootcamp.bucket.radiation.records:RECIPE",
     "maelstrom-ens10": f"{_PLACEHOLDERS}.a4:ENS10",
     "maelstrom-ens5mini": f"{_PLACEHOLDERS}.a4:ENS5MINI",
     "maelstrom-downscaling-tier1": f"{_PLACEHOLDERS}.a5:TIER1",

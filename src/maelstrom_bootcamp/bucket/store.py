@@ -173,6 +173,8 @@ class Store:
     # ---------------------------------------------------------------- making
 
     def _make(self, progress: bool) -> int:
+        for name in getattr(self.recipe, "needs", ()):
+            Store(name, self.root, self.size, self.seed).make(progress=progress)
         problems, confirmed = self._compare()
         if problems:
             return self._make_locked(progress)

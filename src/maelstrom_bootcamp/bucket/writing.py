@@ -45,7 +45,9 @@ class Recipe(Protocol):
     """Makes the sample objects of one dataset.
 
     ``version`` stands in the manifest: objects of another version are made again. An optional attribute
-    ``in_process = True`` says that the jobs are too small to be worth starting worker processes.
+    ``in_process = True`` says that the jobs are too small to be worth starting worker processes; another,
+    ``needs = ("name", ...)``, names datasets whose objects have to be made before, to be read by
+    `Writer.path`. What is made from them belongs into ``version``, too.
     """
 
     name: str

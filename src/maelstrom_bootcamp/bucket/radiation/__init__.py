@@ -1,0 +1,1 @@
+"""The sample of A3: columns of air, computed by the radiation scheme RRTMG."""
