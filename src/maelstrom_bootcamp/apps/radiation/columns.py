@@ -93,7 +93,6 @@ def open_columns(
         "all_outputs": all_outputs,
     }
     parts = [_open(s, size, request) for s in _snapshots(split, size)]
-    # Attributes of a part (such as its number of draws) are the same in all parts of a split.
     return xr.concat(parts, "column", **_CONCAT)
 
 
@@ -323,6 +322,7 @@ def _with_coordinates(ds: xr.Dataset, paths: Sequence[Path]) -> xr.Dataset:
     coords = columns | {name: (name, values, CF[name]) for name, values in levels.items()}
     coords["time"] = ("column", time, CF["time"])
     ds = ds.assign_coords(coords).set_coords(["lat", "lon"])
+    ds.attrs = {n: v for n, v in ds.attrs.items() if n not in coords}  # those of the first file
     return describe(ds)
 
 
@@ -354,7 +354,11 @@ def _truth(path: Path, snapshot: Snapshot) -> xr.Dataset:
             ds = file.load()
     except (OSError, ValueError) as error:
         raise _unreadable(f"The truth of the snapshot {snapshot.key}", error) from error
-    return ds
+    n, patch = ds.sizes["column"], ds["patch"].values
+    found = {name: np.full(n, ds.attrs[name]) for name in ("draws_sw", "draws_lw")}
+    found |= {"date": np.full(n, int(snapshot.date)), "timestep": np.full(n, snapshot.timestep)}
+    found["number"] = np.array([(patch[:i] == patch[i]).sum() for i in range(n)])
+    return ds.assign({name: ("column", values) for name, values in found.items()})
 
 
 def _unreadable(what: str, error: Exception) -> BootcampError:
