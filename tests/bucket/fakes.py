@@ -85,6 +85,22 @@ class Large(TinyInProcess):
         xr.Dataset({"v": ("x", np.arange(500_000, dtype="f8"))}).to_netcdf(tmp, engine="netcdf4")
 
 
+class Derived:
+    """One object, made from one of `Tiny`'s."""
+
+    name = "maelstrom-radiation"
+    version = "1+1"
+    in_process = True
+    needs = ("maelstrom-yr",)
+
+    def plan(self, size, seed):
+        return [Job("derived", (f"{HOST}/maelstrom-ap3/derived/{size}.nc",))]
+
+    def make(self, job, out):
+        source = out.path(f"{HOST}/maelstrom-ap1/tiny/{out.size}/0a.nc")
+        out.write(job.objects[0], lambda tmp: tmp.write_bytes(source.read_bytes()[::-1]))
+
+
 class TinyYr:
     """Three runs in the layout of maelstrom-yr on 4 x 6 points."""
 
@@ -138,3 +154,4 @@ TINY_IN_PROCESS = TinyInProcess()
 UNFAITHFUL = Unfaithful()
 LARGE = Large()
 TINY_YR = TinyYr()
+DERIVED = Derived()

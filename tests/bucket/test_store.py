@@ -115,6 +115,26 @@ def test_another_recipe_version_is_made_again(tiny, monkeypatch):
     assert {e.recipe for e in tiny.manifest.read().values()} == {"2"}
 
 
+def test_objects_that_a_newer_recipe_no_longer_makes_are_removed(tiny, monkeypatch):
+    tiny.make()
+    gone = tiny.jobs[-1].objects
+    monkeypatch.setenv("FAKE_VERSION", "2")
+    monkeypatch.setattr(tiny, "jobs", tiny.jobs[:-1])
+    tiny.make()
+    assert set(tiny.manifest.read()) == {name for job in tiny.jobs for name in job.objects}
+    assert not [name for name in gone if (tiny.root / name).exists()]
+
+
+def test_dataset_that_is_needed_is_made_first(fake):
+    fake("TINY_IN_PROCESS")
+    fake("DERIVED", "maelstrom-radiation")
+    derived = bucket.samples("maelstrom-radiation")
+    derived.make()
+    assert (derived.root / derived.jobs[0].objects[0]).read_bytes() == fakes.CONTENT[::-1]
+    assert not bucket.samples("maelstrom-yr").verify()
+    assert derived.make() == 0
+
+
 def test_copied_bucket_is_read_once_and_then_trusted(tiny, monkeypatch):
     tiny.make()
     for path in files(tiny.root / "url"):

@@ -65,6 +65,7 @@ class _Connection(DirectoryMirrorConnectionForUrl):
         address = f"{url.netloc}{url.path}"
         name = f"url/{url.scheme}/{address}"
         row = owner(address)
+        _refuse_absent(name, row)
         entries = self.mirror.entries(row.name) if row else {}
         path = self.mirror.root / name
         if not path.is_file():
@@ -77,16 +78,19 @@ class _Connection(DirectoryMirrorConnectionForUrl):
         return str(path)
 
 
+def _refuse_absent(name: str, row: Dataset | None) -> None:
+    for part, reason in row.absent.items() if row else ():
+        if part in name.rpartition("/")[2]:
+            raise BootcampError(
+                f"No sample of {row.name} holds {name}: {reason}.",
+                "Set MAELSTROM_DATA=remote to ask MAELSTROM's own archive.",
+            )
+
+
 def _missing(name: str, row: Dataset | None, made: bool, mirror: SampleMirror) -> BootcampError:
     cause = f"The sample bucket of size {mirror.size!r} in {mirror.root} has no object {name}."
     if row is None:
         return BootcampError(cause, "No dataset of the catalogue has it. See `bootcamp data list`.")
-    for part, reason in row.absent.items():
-        if part in name.rpartition("/")[2]:
-            return BootcampError(
-                f"No sample of {row.name} holds {name}: {reason}.",
-                "Set MAELSTROM_DATA=remote to ask MAELSTROM's own archive.",
-            )
     make = f"bootcamp data make {row.name}"
     if not made:
         return BootcampError(cause, f"Run `{make}` (or `bucket.serve({row.name!r})`) once before opening it.")

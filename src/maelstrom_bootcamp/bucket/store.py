@@ -191,8 +191,7 @@ class Store:
             self._remove_leftovers()
             self._check_space(todo)
             self._run(todo, progress)
-            planned = {name for job in self.jobs for name in job.objects}
-            self.manifest.rewrite(e for e in self.manifest.read().values() if e.object in planned)
+            self._remove_unplanned()
             return len(todo)
 
     def _run(self, todo: Sequence[Job], progress: bool) -> None:
@@ -217,6 +216,14 @@ class Store:
         for folder in folders:
             for path in folder.glob(temporary_name(self.name, "*", "*")):
                 path.unlink(missing_ok=True)
+
+    def _remove_unplanned(self) -> None:
+        """Remove objects of an older recipe that this one no longer makes: the mirror would serve them."""
+        planned = {name for job in self.jobs for name in job.objects}
+        entries = self.manifest.read()
+        for name in entries.keys() - planned:
+            (self.root / name).unlink(missing_ok=True)
+        self.manifest.rewrite(entry for name, entry in entries.items() if name in planned)
 
     def _check_space(self, todo: Iterable[Job]) -> None:
         needed = sum(job.bytes for job in todo)
