@@ -34,7 +34,7 @@ _WELL_MIXED = {
 }
 #: Extinction at 0.55 µm, m²/kg, of the twelve aerosols of the IFS: three sizes of sea salt, three of dust,
 #: two of organic matter, two of soot, sulphate, stratospheric sulphate.
-EXTINCTION = np.array([3000, 700, 100, 2500, 950, 400, 5000, 3500, 9000, 9000, 6000, 3500.0])
+EXTINCTION = np.array([3000, 700, 100, 2500, 950, 400, 5000, 3500, 9000, 9000, 6000, 9000.0])
 #: Share of each aerosol in the optical depth of its kind, and which kind it is (RRTMG's names).
 KINDS = ("continental", "maritime", "desert", "urban", "volcanic", "stratospheric")
 AEROSOL_KIND = np.array([1, 1, 1, 2, 2, 2, 0, 0, 3, 3, 0, 5])
@@ -235,11 +235,12 @@ def aerosols(at: Places, column: Air, rng: np.random.Generator) -> np.ndarray:
             np.where(desert, np.where(sea, 0.06, 0.12), 0.01),
             0.003 + 0.01 * peopled,
             np.zeros(n),
-            np.full(n, 0.004),
+            np.full(n, 0.003),
         ],
         axis=1,
     )
-    depth = typical * np.exp(0.6 * rng.standard_normal((n, 6)) - 0.18)
+    spread = np.array([0.6, 0.6, 0.6, 0.6, 0.6, 0.25])  # the stratosphere is well mixed
+    depth = typical * np.exp(spread * rng.standard_normal((n, 6)) - 0.5 * spread**2)
     # Exponential decay with height (scale 1 to 3 km); the last kind sits above the tropopause.
     sigma = column.pressure / column.pressure_hl[:, -1:]
     power = np.exp(rng.normal(1.1, 0.3, (n, 1)))

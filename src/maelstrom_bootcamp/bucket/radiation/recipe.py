@@ -60,7 +60,7 @@ class RadiationRecipe:
     """Makes the sample of ``maelstrom-radiation``, one snapshot a job."""
 
     name = NAME
-    version = "1"
+    version = "2"
 
     def plan(self, size: str, seed: int) -> list[Job]:
         """One job for each snapshot, the long ones (the test's many draws) first."""

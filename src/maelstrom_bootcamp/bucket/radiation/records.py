@@ -75,14 +75,26 @@ def features(root: Path, size: str, timestep: int) -> dict[str, np.ndarray]:
                 xr.open_dataset(root / recipe.object_path(recipe.INPUT, snapshot, patch)) as inputs,
                 xr.open_dataset(root / recipe.object_path(recipe.MEAN, snapshot, patch)) as outputs,
             ):
-                parts.append(_stack(inputs, outputs))
+                parts.append(stack(inputs, outputs))
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     # As in the archive, neighbouring records are not neighbours on the globe.
     order = np.random.default_rng(timestep).permutation(len(joined["sca_inputs"]))
     return {name: np.ascontiguousarray(values[order], "f4") for name, values in joined.items()}
 
 
-def _stack(inputs: xr.Dataset, outputs: xr.Dataset) -> dict[str, np.ndarray]:
+def stack(inputs: xr.Dataset, outputs: xr.Dataset) -> dict[str, np.ndarray]:
+    """Gather columns and their fluxes as the records hold them.
+
+    Parameters
+    ----------
+    inputs, outputs : xarray.Dataset
+        In the names, units and order of ``maelstrom-radiation``.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        Inputs, fluxes "sw" and "lw" in W/m², heating rates "hr_sw" and "hr_lw" in K/s.
+    """
     n = inputs.sizes["column"]
     sun = np.full(n, inputs["solar_irradiance"].values)
     scalars = [inputs["skin_temperature"], inputs["cos_solar_zenith_angle"], inputs["sw_albedo"]]

@@ -10,7 +10,7 @@ and random overlap of those that do not. Fluxes are right in the mean over the d
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -22,6 +22,7 @@ from maelstrom_bootcamp.bucket.radiation.air import M_AIR, M_O3, G, optical_dept
 from maelstrom_bootcamp.errors import BootcampError
 
 CP = 1004.0  # J/(kg K), as in the plugin of maelstrom-radiation
+BANDS = ("sw", "lw")
 FLUXES = ("flux_dn_sw", "flux_up_sw", "flux_dn_lw", "flux_up_lw")
 #: Columns that RRTMG is given at once: enough to fill its loops, few enough for the cache.
 BLOCK = 64
@@ -58,7 +59,13 @@ _NEEDED = (
 
 
 def solve(
-    columns: xr.Dataset, *, draws_sw: int = 1, draws_lw: int = 1, seed: int = 0, first: bool = False
+    columns: xr.Dataset,
+    *,
+    draws_sw: int = 1,
+    draws_lw: int = 1,
+    seed: int = 0,
+    first: bool = False,
+    bands: Sequence[str] = BANDS,
 ) -> xr.Dataset:
     """Compute the fluxes of sunlight and of the longwave.
 
@@ -73,6 +80,8 @@ def solve(
         Of the arrangements.
     first : bool
         Also return the fluxes of the first draw alone, with ``_first``.
+    bands : sequence of {"sw", "lw"}
+        What to compute: sunlight, longwave or both.
 
     Returns
     -------
@@ -85,8 +94,10 @@ def solve(
     Raises
     ------
     BootcampError
-        If a number of draws is not at least 1, or a variable is missing or not finite.
+        If a number of draws is not at least 1, there is no such band, or a variable is missing or not finite.
     """
+    if not bands or set(bands) - set(BANDS):
+        raise BootcampError(f"bands={bands!r} are no bands of radiation.", 'Give ("sw",), ("lw",) or both.')
     if min(draws_sw, draws_lw) < 1:
         raise BootcampError(f"{min(draws_sw, draws_lw)} draws cannot be averaged.", "Give at least 1.")
     bad = [n for n in _NEEDED if n not in columns or not np.isfinite(columns[n].values).all()]
@@ -94,10 +105,13 @@ def solve(
         raise BootcampError(f"The columns lack finite values of {', '.join(bad)}.", "Check the inputs.")
     n = columns.sizes["column"]
     levels = columns.sizes["half_level"]
-    out = {f"{f}{part}": np.zeros((n, levels)) for f in FLUXES for part in ("", "_clear", "_first", "_sd")}
-    out |= {f"hr_{band}_sd": np.zeros((n, levels - 1)) for band in ("sw", "lw")}
+    fluxes = [name for name in FLUXES if name[-2:] in bands]
+    out = {f"{f}{part}": np.zeros((n, levels)) for f in fluxes for part in ("", "_clear", "_first", "_sd")}
+    out |= {f"hr_{band}_sd": np.zeros((n, levels - 1)) for band in BANDS if band in bands}
     lit = np.flatnonzero(columns["cos_solar_zenith_angle"].values > 0)
     for band, which, draws in (("sw", lit, draws_sw), ("lw", np.arange(n), draws_lw)):
+        if band not in bands:
+            continue
         for start in range(0, which.size, BLOCK):
             # A stream of its own for each block and band: what one draws does not shift the others.
             rng = np.random.default_rng([seed, band == "lw", start])
