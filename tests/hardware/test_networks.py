@@ -3,7 +3,7 @@ import pytest
 
 from maelstrom_bootcamp.errors import BootcampError
 from maelstrom_bootcamp.hardware import operators
-from maelstrom_bootcamp.hardware.networks import Network, find, networks, policy
+from maelstrom_bootcamp.hardware.networks import Network, find, load, networks, policy
 
 from maelstrom_bootcamp import nn  # isort: skip
 import keras  # isort: skip
@@ -111,3 +111,20 @@ def test_networks_without_products_are_told(monkeypatch):
         list(operators.bench_operators(networks()["a1"], Options(level="operator"), 1))
     with pytest.raises(BootcampError, match="TensorFlow only"):
         list(operators.bench_operators(networks()["a1"], Options(backend="jax"), 1))
+
+
+@pytest.mark.parametrize("network", [n for n in networks().values() if n.pipeline], ids=lambda n: n.key)
+def test_pipelines_deliver_what_the_networks_take(network):
+    x, y = next(iter(load(network.pipeline)(2)))
+    model = network.build()
+    random = network.inputs(model, 2)
+    if isinstance(random, dict):
+        assert {name: np.shape(x[name]) for name in random} == {name: a.shape for name, a in random.items()}
+        assert set(model.output) <= set(y)
+    else:
+        assert x.shape == random.shape
+    assert all(np.isfinite(o).all() for o in keras.tree.flatten(model(x)))
+
+
+def test_applications_with_sample_data_have_a_pipeline():
+    assert {n.app for n in networks().values() if n.pipeline} == {"a1", "a3"}

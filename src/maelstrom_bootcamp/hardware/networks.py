@@ -212,7 +212,12 @@ def load(name: str) -> Callable[..., Any]:
 
 
 _APPS = "maelstrom_bootcamp.apps"
-_A3 = {"app": "a3", "batch": 256, "sample": "column of 137 levels"}
+_A3 = {
+    "app": "a3",
+    "batch": 256,
+    "sample": "column of 137 levels",
+    "pipeline": "maelstrom_bootcamp.hardware.pipelines:radiation",
+}
 _NETWORKS = (
     Network(
         "a1",

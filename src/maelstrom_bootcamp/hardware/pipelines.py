@@ -25,3 +25,22 @@ def yr(batch: int) -> Any:
 
     bucket.serve("maelstrom-yr")
     return make_dataset(run_paths(split(settings().size).train), batch_size=batch, patch=128, repeat=True)
+
+
+def radiation(batch: int) -> Any:
+    """A3's loader: shuffled columns of the training files (TFRecord), without end.
+
+    Parameters
+    ----------
+    batch : int
+
+    Returns
+    -------
+    tf.data.Dataset
+        Of (inputs, outputs), dictionaries of float32: both bands, fluxes and heating rates.
+    """
+    from maelstrom_bootcamp import bucket
+    from maelstrom_bootcamp.apps.radiation.records import make_dataset, record_paths
+
+    bucket.serve("maelstrom-radiation-tf")
+    return make_dataset(record_paths("train"), batch_size=batch, repeat=True)
