@@ -14,6 +14,7 @@ import pytest
 from climetlab_maelstrom_radiation.radiation_tf import radiation_tf
 
 from maelstrom_bootcamp.apps.radiation import records
+from maelstrom_bootcamp.apps.radiation.columns import load_split
 from maelstrom_bootcamp.apps.radiation.records import (
     DARK,
     FEATURES,
@@ -22,6 +23,8 @@ from maelstrom_bootcamp.apps.radiation.records import (
     cos_zeniths,
     count_columns,
     make_dataset,
+    norms,
+    record_paths,
     tf,
 )
 from maelstrom_bootcamp.errors import BootcampError
@@ -285,3 +288,46 @@ class TestPlugin:
         size = inspect.signature(radiation_tf.to_tfdataset).parameters["shuffle_size"].default
         column = 4 * sum(np.prod(shape) for shape in FEATURES.values())
         assert size * column > 0.6e9
+
+
+# ---------------------------------------------------------------- the sample
+
+
+def sorted_columns(arrays):
+    """Columns in an order that does not depend on where they come from."""
+    order = np.lexsort([arrays["sca_inputs"][:, i] for i in (16, 1, 0)])
+    return {name: values[order] for name, values in arrays.items()}
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_records_and_netcdf_hold_the_same_columns(split):
+    netcdf = sorted_columns(load_split(split))
+    batches = [x | y for x, y in make_dataset(record_paths(split), batch_size=64, seed=None)]
+    records = sorted_columns({n: np.concatenate([b[n] for b in batches]) for n in netcdf})
+    assert len(np.unique(netcdf["sca_inputs"], axis=0)) == len(netcdf["sca_inputs"])
+    for name, values in netcdf.items():
+        if name.startswith("hr_"):  # K/s in the records, so that the last digits differ
+            assert np.allclose(records[name], values, rtol=1e-5, atol=1e-5), name
+        else:
+            assert np.array_equal(records[name], values), name
+
+
+def test_norms_normalise_the_training_columns():
+    norm = norms()
+    assert set(norm) == set(INPUTS)
+    batch, _ = next(iter(make_dataset(record_paths("train"), batch_size=10_000, norm=norm)))
+    for name in ("sca_inputs", "hl_inputs", "col_inputs"):
+        values = batch[name].numpy()
+        assert np.isfinite(values).all(), name
+        assert values.shape[1:] == FEATURES[name]
+    assert abs(batch["sca_inputs"].numpy()[:, 0].mean()) < 0.5, "skin temperature"
+    assert 0.5 < batch["sca_inputs"].numpy()[:, 0].std() < 1.5
+    kept = norms(keep_sun=True)["sca_inputs"]
+    assert kept[0].ravel()[[1, -1]].tolist() == [0, 0]
+    assert kept[1].ravel()[[1, -1]].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(("arguments", "text"), [(("all",), "no split 'all'"), (("test", "tiny"), "'tiny'")])
+def test_bad_splits(arguments, text):
+    with pytest.raises(BootcampError, match=text):
+        record_paths(*arguments)

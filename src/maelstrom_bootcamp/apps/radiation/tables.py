@@ -145,7 +145,8 @@ def compare(
     -------
     pandas.DataFrame
         Rows (band, quantity, model); ``percent``, and ``low`` and ``high``, the ends of the 95 % interval.
-        Below zero the method is better than the reference.
+        Below zero the method is better than the reference. Quantities that the reference does not tell, or
+        in which it is perfect, are left out.
     """
     known = [str(m) for m in found["model"].values]
     if reference not in known:
@@ -154,11 +155,12 @@ def compare(
     for band in found["band"].values:
         for name in quantities:
             squares = {m: _squares(found[name].sel(band=band, model=m)) for m in known}
+            other = squares.pop(reference)
+            if not np.isfinite(other).all() or not other.any():
+                continue  # not told, or perfect: there is no percent of nothing
             for model, square in squares.items():
-                if model != reference and np.isfinite(square).all() and np.isfinite(squares[reference]).all():
-                    change = paired_group_bootstrap(
-                        square, squares[reference], groups, n, seed, root=True, relative=True
-                    )
+                if np.isfinite(square).all():
+                    change = paired_group_bootstrap(square, other, groups, n, seed, root=True, relative=True)
                     rows[band, name, model] = [100 * value for value in change]
     index = pd.MultiIndex.from_tuples(rows, names=["band", "quantity", "model"])
     return pd.DataFrame(list(rows.values()), index, columns=["percent", "low", "high"])
