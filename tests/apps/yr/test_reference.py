@@ -9,6 +9,7 @@ from maelstrom_bootcamp import bucket
 from maelstrom_bootcamp.apps.yr import reference
 from maelstrom_bootcamp.apps.yr import train as t
 from maelstrom_bootcamp.errors import BootcampError
+from maelstrom_bootcamp.nn.shelf import RECORDS
 from maelstrom_bootcamp.settings import settings
 
 #: Another processor rounds in another way, and so may the sample that is made on it.
@@ -70,7 +71,7 @@ def test_altered_weights_are_refused(trained, tmp_path):
     weight = next(key for key in arrays if key.endswith("head/bias"))
     arrays[weight] = arrays[weight] + np.float16(0.5)
     np.savez_compressed(tmp_path / f"{name}.npz", **arrays)
-    (tmp_path / reference.RECORDS).write_text((trained / reference.RECORDS).read_text())
+    (tmp_path / RECORDS).write_text((trained / RECORDS).read_text())
     with pytest.raises(BootcampError, match="altered"):
         reference.load_reference(name, folder=tmp_path)
 
@@ -85,7 +86,7 @@ def test_damaged_weights_are_refused(trained, tmp_path):
 def test_new_weights_under_an_old_name_can_be_recorded(trained, tmp_path, year):
     (tmp_path / "unet-d0-s0.npz").write_bytes((trained / "unet-d0-s0.npz").read_bytes())
     stale = {"unet-d0-s0": {"sha256": "0" * 64, "sample": {}}, "gone": {"sha256": "0" * 64, "sample": {}}}
-    (tmp_path / reference.RECORDS).write_text(json.dumps(stale))
+    (tmp_path / RECORDS).write_text(json.dumps(stale))
     written = reference.record(folder=tmp_path, location=year)
     assert written == reference.records(folder=tmp_path)
     assert list(written) == ["unet-d0-s0"]

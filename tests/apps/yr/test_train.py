@@ -5,7 +5,7 @@ import pytest
 
 from maelstrom_bootcamp.apps.yr import train as t
 from maelstrom_bootcamp.errors import BootcampError
-from maelstrom_bootcamp.nn import pointwise_net, read_model_card
+from maelstrom_bootcamp.nn import read_model_card
 
 SMALL = {"size": "ci", "patch": 64, "batch_size": 8, "trim": 8, "cycle": 2}
 TINY = {**SMALL, "model": "pointwise", "options": {"width": 4, "depth": 1}, "learning_rate": 3e-3}
@@ -83,54 +83,6 @@ def test_interrupted_training_goes_on_where_it_stopped(where, whole, monkeypatch
         np.testing.assert_array_equal(values, weights[name])
 
 
-def test_state_of_another_training_is_refused(where, tmp_path):
-    model = pointwise_net(17, width=4, depth=1)
-    model.compile("adam", "mse")
-    path = tmp_path / "w.npz.state.npz"
-    state = t.State(path, t.Plan(seed=1))
-    state.restore(model)
-    state.advance(model, {"val_loss": 1.0})
-    assert t.State(path, t.Plan(seed=1, epochs=99)).stored_epochs() == 1
-    with pytest.raises(BootcampError, match="other settings"):
-        t.State(path, t.Plan(seed=2)).stored_epochs()
-
-
-def test_failed_write_leaves_the_old_state(tmp_path, monkeypatch):
-    model = pointwise_net(17, width=4, depth=1)
-    model.compile("adam", "mse")
-    path = tmp_path / "s.npz"
-    state = t.State(path, t.Plan())
-    state.restore(model)
-    state.advance(model, {"val_loss": 1.0})
-
-    def full(*_, **__):
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(t.np, "savez", full)
-    with pytest.raises(OSError, match="No space"):
-        state.advance(model, {"val_loss": 0.5})
-    assert t.State(path, t.Plan()).stored_epochs() == 1
-    assert [p.name for p in tmp_path.iterdir()] == ["s.npz"]
-
-
-def test_best_epoch():
-    assert t.best_epoch([{"val_loss": v} for v in (3.0, float("nan"), 1.0, 2.0)]) == 2
-    with pytest.raises(BootcampError, match="learning rate"):
-        t.best_epoch([{"val_loss": float("nan")}])
-
-
-def test_best_weights_are_kept(tmp_path):
-    model = pointwise_net(17, width=4, depth=1)
-    model.compile("adam", "mse")
-    state = t.State(tmp_path / "s.npz", t.Plan())
-    state.restore(model)
-    for loss in (2.0, 1.0, 3.0, float("nan")):
-        model.set_weights([np.full_like(w, loss) for w in model.get_weights()])
-        state.advance(model, {"val_loss": loss})
-    state.put_best(model)
-    assert all((w == 1.0).all() for w in model.get_weights())
-
-
 def test_command_line():
     plan, given = t.parse(["--option", "pooling=max", "features=8", "--drop", "x", "y"])
     assert plan.options == {"pooling": "max", "features": 8}
@@ -150,11 +102,3 @@ def test_error_is_told(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("MAELSTROM_SIZE", "ci")
     assert t.main(["--size", "ci", "--folder", str(tmp_path), "--out", str(tmp_path / "w.npz")]) == 1
     assert "What to do" in capsys.readouterr().err
-
-
-def test_hash_depends_on_names_and_contents(tmp_path):
-    for name, text in (("a.nc", "1"), ("b.nc", "2"), ("c.nc", "1")):
-        (tmp_path / name).write_text(text)
-    a, b, c = (tmp_path / n for n in ("a.nc", "b.nc", "c.nc"))
-    assert t.data_hash([a, b]) == t.data_hash([b, a])
-    assert len({t.data_hash([a]), t.data_hash([b]), t.data_hash([c]), t.data_hash([a, b])}) == 4

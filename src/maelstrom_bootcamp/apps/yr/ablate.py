@@ -31,8 +31,9 @@ from maelstrom_bootcamp.apps.yr.dataset import run_paths
 from maelstrom_bootcamp.apps.yr.evaluate import evaluate
 from maelstrom_bootcamp.apps.yr.features import CONTROL, HIGH, LOW, PREDICTORS
 from maelstrom_bootcamp.apps.yr.split import split
-from maelstrom_bootcamp.apps.yr.train import Plan, data_hash, train
+from maelstrom_bootcamp.apps.yr.train import Plan, train
 from maelstrom_bootcamp.errors import BootcampError
+from maelstrom_bootcamp.nn.resumable import data_hash
 from maelstrom_bootcamp.settings import SIZES, settings
 from maelstrom_bootcamp.verify.bootstrap import paired_block_bootstrap
 

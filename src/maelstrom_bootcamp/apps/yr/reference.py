@@ -13,8 +13,6 @@ holds the SHA-256 of each file and its scores on the test days of the sample of 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -26,12 +24,12 @@ import pandas as pd
 from maelstrom_bootcamp.apps.yr.evaluate import Network, evaluate, table
 from maelstrom_bootcamp.apps.yr.split import split
 from maelstrom_bootcamp.errors import BootcampError
+from maelstrom_bootcamp.nn.shelf import Shelf
 
 if TYPE_CHECKING:
     import keras
 
 FOLDER = Path(__file__).parent / "weights"
-RECORDS = "reference.json"
 #: Size of the sample on whose test days the shipped weights are scored again and again.
 SIZE = "ci"
 
@@ -50,8 +48,7 @@ def names(model: str | None = None, *, folder: Path = FOLDER) -> list[str]:
     -------
     list of str
     """
-    found = sorted(path.stem for path in folder.glob("*.npz"))
-    return [name for name in found if model is None or _card(name, folder)["plan"]["model"] == model]
+    return _shelf(folder).names(model=model)
 
 
 def load_reference(name: str, *, folder: Path = FOLDER) -> tuple[keras.Model, dict[str, Any]]:
@@ -77,20 +74,7 @@ def load_reference(name: str, *, folder: Path = FOLDER) -> tuple[keras.Model, di
     BootcampError
         If there are no such weights, or the file is not the one that was recorded.
     """
-    from maelstrom_bootcamp import nn
-
-    path = _path(name, folder)
-    known = records(folder=folder).get(name, {}).get("sha256")
-    if known is not None and known != digest(path):
-        raise BootcampError(
-            f"{path.name} has been altered: its SHA-256 is not the recorded one.",
-            "Get the file again (git checkout), or record new weights: "
-            "python -m maelstrom_bootcamp.apps.yr.reference",
-        )
-    plan = _card(name, folder)["plan"]
-    make = {"unet": nn.unet, "pointwise": nn.pointwise_net}[plan["model"]]
-    model = make(len(plan["predictors"]), **plan["options"])
-    return model, nn.load_weights_npz(model, path)
+    return _shelf(folder).load(name, _build)
 
 
 def load_method(name: str, *, folder: Path = FOLDER) -> Network:
@@ -125,9 +109,9 @@ def overview(*, folder: Path = FOLDER) -> pd.DataFrame:
         Index: name. Network, parameters, size of the training sample, seeds, loss, best epoch, size of the
         file (MB) and, from the card, quantile score and median MAE (K) on the test days of that size.
     """
-    rows = {}
-    for name in names(folder=folder):
-        card = _card(name, folder)
+    rows, shelf = {}, _shelf(folder)
+    for name in shelf.names():
+        card = shelf.card(name)
         plan, scores = card["plan"], card["scores"]["all"]
         rows[name] = {
             "network": plan["model"],
@@ -137,7 +121,7 @@ def overview(*, folder: Path = FOLDER) -> pd.DataFrame:
             "seed": plan["seed"],
             "uncertainty in loss": plan["uncertainty"] or "none",
             "best epoch": card["best_epoch"],
-            "file (MB)": round(_path(name, folder).stat().st_size / 1e6, 1),
+            "file (MB)": round(shelf.path(name).stat().st_size / 1e6, 1),
             "quantile score": scores["quantile_score"],
             "MAE": scores["mae"],
         }
@@ -157,8 +141,7 @@ def records(*, folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
     dict
         Name -> {"sha256": str, "sample": {surface: {score: value}}}; empty if nothing was recorded.
     """
-    path = folder / RECORDS
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return _shelf(folder).records()
 
 
 def sample_scores(
@@ -180,7 +163,7 @@ def sample_scores(
     dict
         Surface -> {quantile_score, mae, bias, width in K, coverage from 0 to 1, pixels}.
     """
-    trim = _card(name, folder)["plan"]["trim"]
+    trim = _shelf(folder).card(name)["plan"]["trim"]
     found = evaluate({name: load_method(name, folder=folder)}, split(SIZE).test, trim=trim, location=location)
     return table(found).droplevel(1).round(4).dropna().to_dict("index")
 
@@ -198,40 +181,18 @@ def record(*, folder: Path = FOLDER, location: str | os.PathLike[str] | None = N
     dict
         What was written, see `records`.
     """
-    path = folder / RECORDS
-    path.unlink(missing_ok=True)  # or new weights under an old name would be refused
-    new = {
-        name: {
-            "sha256": digest(_path(name, folder)),
-            "sample": sample_scores(name, folder=folder, location=location),
-        }
-        for name in names(folder=folder)
-    }
-    path.write_text(json.dumps(new, indent=1) + "\n", encoding="utf-8")
-    return new
+    return _shelf(folder).record(lambda name: sample_scores(name, folder=folder, location=location))
 
 
-def digest(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _shelf(folder: Path) -> Shelf:
+    return Shelf(folder, "maelstrom_bootcamp.apps.yr")
 
 
-def _path(name: str, folder: Path) -> Path:
-    path = folder / f"{name}.npz"
-    if not path.is_file():
-        shipped = ", ".join(names(folder=folder)) or "none"
-        raise BootcampError(
-            f"There are no reference weights {name!r} (shipped: {shipped}).",
-            "Choose a name that is shipped, or train: python -m maelstrom_bootcamp.apps.yr.train --help",
-        )
-    return path
-
-
-def _card(name: str, folder: Path) -> dict[str, Any]:
+def _build(plan: dict[str, Any]) -> keras.Model:
     from maelstrom_bootcamp import nn
 
-    return nn.read_model_card(_path(name, folder))
+    make = {"unet": nn.unet, "pointwise": nn.pointwise_net}[plan["model"]]
+    return make(len(plan["predictors"]), **plan["options"])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

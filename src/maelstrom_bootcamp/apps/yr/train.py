@@ -1,25 +1,19 @@
 """Train A1's reference models at full size: ``python -m maelstrom_bootcamp.apps.yr.train --help``.
 
-A training may take hours. After every epoch all that it needs to go on (weights, state of the optimiser, best
-weights so far, history) is written to one file, under its name only once it is complete; the same command
-starts again from there, with the shuffling order of the epoch that is due. In the end the best weights are
+A training may take hours, and may be stopped after any epoch (see `maelstrom_bootcamp.nn.resumable`): the
+same command goes on, with the shuffling order of the epoch that is due. In the end the best weights are
 scored on the test period and written with their model card; then the file of the state is removed.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from maelstrom_bootcamp.apps.yr.dataset import run_paths
 from maelstrom_bootcamp.apps.yr.evaluate import Network, evaluate, table
@@ -27,6 +21,8 @@ from maelstrom_bootcamp.apps.yr.features import PREDICTORS
 from maelstrom_bootcamp.apps.yr.loader import make_dataset
 from maelstrom_bootcamp.apps.yr.split import Split, check_split, split
 from maelstrom_bootcamp.errors import BootcampError
+from maelstrom_bootcamp.nn import resumable
+from maelstrom_bootcamp.nn.resumable import State, best_epoch, data_hash, round_as_stored
 from maelstrom_bootcamp.settings import SIZES, settings
 
 if TYPE_CHECKING:
@@ -80,16 +76,10 @@ class Plan:
 
     def command(self) -> str:
         """The command line of this training."""
-        words = ["python -m maelstrom_bootcamp.apps.yr.train"]
-        for name, value in asdict(self).items():
-            if name == "predictors":
-                dropped = [p for p in PREDICTORS if p not in value]
-                words += [f"--drop {' '.join(dropped)}"] if dropped else []
-            elif name == "options":
-                words += [f"--option {' '.join(f'{k}={v}' for k, v in value.items())}"] if value else []
-            elif value is not None:
-                words.append(f"--{name.replace('_', '-')} {value}")
-        return " ".join(words)
+        values = asdict(self)
+        kept = values.pop("predictors")
+        values["drop"] = [p for p in PREDICTORS if p not in kept]
+        return resumable.command("maelstrom_bootcamp.apps.yr.train", values)
 
 
 def build(plan: Plan) -> keras.Model:
@@ -156,15 +146,13 @@ def train(
     rate = cosine_restarts(plan.cycle * int(data.cardinality()), plan.learning_rate)
     nn.compile_model(model, nn.QuantileLoss(uncertainty=plan.uncertainty, trim=plan.loss_trim), rate)
     state.restore(model)
-    while len(state.history) < plan.epochs:
-        epoch = len(state.history)
+
+    def one_epoch(epoch: int) -> dict[str, float]:
         span = {"initial_epoch": epoch, "epochs": epoch + 1}
         logs = model.fit(data, validation_data=validation, shuffle=False, verbose=0, **span)
-        row = {name: float(values[0]) for name, values in logs.history.items()}
-        state.advance(model, row)
-        if verbose:
-            print(f"epoch {epoch + 1:3d}   " + "   ".join(f"{k} {v:.4f}" for k, v in row.items()), flush=True)
-    state.put_best(model)
+        return {name: float(values[0]) for name, values in logs.history.items()}
+
+    state.run(model, one_epoch, plan.epochs, verbose=verbose)
     card = _write(model, plan, out, paths["train"], periods, state.history, folder)
     state.remove()
     return card
@@ -180,11 +168,8 @@ def _write(
     folder: str | None,
 ) -> dict:
     from maelstrom_bootcamp import nn
-    from maelstrom_bootcamp.nn.weights import as_stored
 
-    # Round to what is stored before scoring: the card tells of the weights that are shipped.
-    for variable in model.weights:
-        variable.assign(as_stored(variable).astype(np.float32))
+    round_as_stored(model)  # before scoring: the card tells of the weights that are shipped
     method = Network(model, predictors=plan.predictors)
     scores = table(evaluate({plan.model: method}, periods.test, trim=plan.trim, location=folder))
     rounded = scores.droplevel("model").astype(float).round(4).dropna().to_dict("index")
@@ -199,126 +184,6 @@ def _write(
         history=history,
         best_epoch=best_epoch(history) + 1,
     )
-
-
-def best_epoch(history: list[dict[str, float]]) -> int:
-    """Index of the epoch with the lowest validation loss.
-
-    Parameters
-    ----------
-    history : list of dict
-        One per epoch, with "val_loss".
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    BootcampError
-        If it was never a finite number.
-    """
-    losses = np.array([row["val_loss"] for row in history])
-    if not np.isfinite(losses).any():
-        raise BootcampError(
-            "The validation loss was not a number in any epoch.", "Lower the learning rate; check the data."
-        )
-    return int(np.nanargmin(np.where(np.isfinite(losses), losses, np.nan)))
-
-
-def data_hash(paths: Sequence[Path]) -> str:
-    """SHA-256 over the names and contents of the training files.
-
-    Parameters
-    ----------
-    paths : sequence of path
-
-    Returns
-    -------
-    str
-        Hexadecimal.
-    """
-    total = hashlib.sha256()
-    for path in sorted(paths):
-        with path.open("rb") as file:
-            total.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
-    return total.hexdigest()
-
-
-class State:
-    """What an interrupted training needs to go on, in one file.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-    plan : Plan
-        The file is refused if it belongs to another one (only ``epochs`` may differ).
-    """
-
-    def __init__(self, path: Path, plan: Plan) -> None:
-        self.path = path
-        self.plan = {k: v for k, v in asdict(plan).items() if k != "epochs"}
-        self.history: list[dict[str, float]] = []
-        self.best: list[np.ndarray] = []
-
-    def stored_epochs(self) -> int:
-        """Epochs that the file holds; 0 without a file."""
-        return len(self._read()[0]) if self.path.exists() else 0
-
-    def restore(self, model: keras.Model) -> None:
-        """Set weights and optimiser to where the training stopped; nothing happens without a file."""
-        model.optimizer.build(model.trainable_variables)
-        if not self.path.exists():
-            return
-        self.history, arrays = self._read()
-        for kind, variables in (("weight", model.weights), ("optimizer", model.optimizer.variables)):
-            for i, variable in enumerate(variables):
-                variable.assign(arrays[f"{kind}{i}"])
-        self.best = [arrays[f"best{i}"] for i in range(len(model.weights))]
-
-    def advance(self, model: keras.Model, row: dict[str, float]) -> None:
-        """Note that an epoch is over, and write all down."""
-        self.history.append(row)
-        weights = model.get_weights()
-        if not self.best or (
-            np.isfinite(row["val_loss"]) and best_epoch(self.history) == len(self.history) - 1
-        ):
-            self.best = weights
-        optimizer = [np.asarray(v) for v in model.optimizer.variables]
-        arrays = {}
-        for kind, values in (("weight", weights), ("optimizer", optimizer), ("best", self.best)):
-            arrays |= {f"{kind}{i}": value for i, value in enumerate(values)}
-        text = json.dumps({"plan": self.plan, "history": self.history})
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self.path.parent, prefix=".state", delete=False) as part:
-            try:
-                np.savez(part, text=np.array(text), **arrays)
-                part.flush()
-                os.fsync(part.fileno())
-                os.replace(part.name, self.path)
-            except BaseException:
-                os.unlink(part.name)
-                raise
-
-    def put_best(self, model: keras.Model) -> None:
-        """Give the model the weights of its best epoch."""
-        best_epoch(self.history)
-        model.set_weights(self.best)
-
-    def remove(self) -> None:
-        """The training is over."""
-        self.path.unlink(missing_ok=True)
-
-    def _read(self) -> tuple[list[dict[str, float]], dict[str, np.ndarray]]:
-        with np.load(self.path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-        text = json.loads(str(arrays.pop("text")))
-        if text["plan"] != json.loads(json.dumps(self.plan)):
-            raise BootcampError(
-                f"{self.path} belongs to a training with other settings.",
-                "Remove it, or write the weights of this training under another name.",
-            )
-        return text["history"], arrays
 
 
 def parse(arguments: Sequence[str] | None = None) -> tuple[Plan, argparse.Namespace]:
@@ -341,25 +206,15 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[Plan, argparse.Namesp
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=getattr(default, name))
     parser.add_argument("--learning-rate", type=float, default=default.learning_rate)
     parser.add_argument("--uncertainty", choices=("exact", "approximate", "weights"))
-    parser.add_argument("--option", nargs="+", default=[], metavar="NAME=VALUE", help="of the network")
+    resumable.add_option(parser)
     parser.add_argument("--drop", nargs="+", default=[], choices=PREDICTORS, metavar="PREDICTOR")
     parser.add_argument("--out", help="file of the weights (default: weights/MODEL-dD-sS.npz)")
     parser.add_argument("--folder", help="folder of air_temperature/5GB/*.nc, instead of the bucket")
     given = parser.parse_args(arguments)
     chosen = {k: v for k, v in vars(given).items() if k not in ("option", "drop", "out", "folder")}
-    options = dict(_option(text, parser) for text in given.option)
+    options = resumable.options(given.option, parser)
     kept = tuple(p for p in PREDICTORS if p not in given.drop)
     return Plan(**chosen, options=options, predictors=kept), given
-
-
-def _option(text: str, parser: argparse.ArgumentParser) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        parser.error(f"--option {text}: write NAME=VALUE")
-    try:
-        return name, json.loads(value)
-    except json.JSONDecodeError:
-        return name, {"True": True, "False": False}.get(value, value)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,150 @@
+"""A folder of reference weights that the course ships: by name, with model cards, checked before use.
+
+Each file ``NAME.npz`` holds the weights and the model card of one training. ``reference.json`` beside them
+holds the SHA-256 of each file and its scores on the sample of size ci, so that a test can score them again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from maelstrom_bootcamp.errors import BootcampError
+
+if TYPE_CHECKING:
+    import keras
+
+RECORDS = "reference.json"
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Where the reference weights of an application are.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+    module : str
+        Of the application, e.g. "maelstrom_bootcamp.apps.yr", with modules ``reference`` and ``train``.
+    """
+
+    folder: Path
+    module: str
+
+    def names(self, **plan: Any) -> list[str]:
+        """Names of the weights, sorted.
+
+        Parameters
+        ----------
+        **plan
+            Only those in whose plan stands this, e.g. ``model="unet"``. None counts as anything.
+
+        Returns
+        -------
+        list of str
+        """
+        wanted = {key: value for key, value in plan.items() if value is not None}
+        found = sorted(path.stem for path in self.folder.glob("*.npz"))
+        return [n for n in found if not wanted or wanted.items() <= _hashable(self.card(n)["plan"]).items()]
+
+    def path(self, name: str) -> Path:
+        """File of some weights.
+
+        Raises
+        ------
+        BootcampError
+            If there are none of this name.
+        """
+        path = self.folder / f"{name}.npz"
+        if not path.is_file():
+            shipped = ", ".join(self.names()) or "none"
+            raise BootcampError(
+                f"There are no reference weights {name!r} (shipped: {shipped}).",
+                f"Choose a name that is shipped, or train: python -m {self.module}.train --help",
+            )
+        return path
+
+    def card(self, name: str) -> dict[str, Any]:
+        """Model card of some weights: plan, command, seed, data hash, machine, versions, scores."""
+        from maelstrom_bootcamp import nn
+
+        return nn.read_model_card(self.path(name))
+
+    def load(
+        self, name: str, build: Callable[[dict[str, Any]], keras.Model]
+    ) -> tuple[keras.Model, dict[str, Any]]:
+        """Build a network and give it its weights.
+
+        Parameters
+        ----------
+        name : str
+            One of `names`.
+        build : callable
+            Builds the network of a plan, as the card has it.
+
+        Returns
+        -------
+        keras.Model, dict
+            The second is the model card.
+
+        Raises
+        ------
+        BootcampError
+            If there are no such weights, or the file is not the one that was recorded.
+        """
+        from maelstrom_bootcamp import nn
+
+        path = self.path(name)
+        known = self.records().get(name, {}).get("sha256")
+        if known is not None and known != digest(path):
+            raise BootcampError(
+                f"{path.name} has been altered: its SHA-256 is not the recorded one.",
+                "Get the file again (git checkout), or record new weights: "
+                f"python -m {self.module}.reference",
+            )
+        model = build(self.card(name)["plan"])
+        return model, nn.load_weights_npz(model, path)
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        """What is recorded of each file.
+
+        Returns
+        -------
+        dict
+            Name -> {"sha256": str, "sample": scores}; empty if nothing was recorded.
+        """
+        path = self.folder / RECORDS
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+    def record(self, score: Callable[[str], Any]) -> dict[str, dict[str, Any]]:
+        """Write SHA-256 and scores of all weights in the folder.
+
+        Parameters
+        ----------
+        score : callable
+            Scores the weights of a name on the sample of size ci; of what JSON can hold.
+
+        Returns
+        -------
+        dict
+            What was written, see `records`.
+        """
+        path = self.folder / RECORDS
+        path.unlink(missing_ok=True)  # or new weights under an old name would be refused
+        new = {name: {"sha256": digest(self.path(name)), "sample": score(name)} for name in self.names()}
+        path.write_text(json.dumps(new, indent=1) + "\n", encoding="utf-8")
+        return new
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _hashable(plan: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in plan.items() if isinstance(value, str | int | float)}
