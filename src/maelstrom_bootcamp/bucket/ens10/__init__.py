@@ -1,0 +1,1 @@
+"""The samples of ``maelstrom-ens10`` and ``maelstrom-ens5mini``: ensemble forecasts of a small atmosphere."""
