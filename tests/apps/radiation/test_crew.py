@@ -47,6 +47,7 @@ def test_a_crew_starts_works_and_works_again(few):
             rates = crew.run(0.05)
             assert len(rates) == 2
             assert min(rates) > 0
+        assert len(crew.run(0.05, workers=1)) == 1
         children = list(crew._children)
     assert all(child.returncode is not None for child in children)
 

@@ -112,24 +112,27 @@ class Crew:
             self.close()
             raise
 
-    def run(self, seconds: float) -> list[float]:
-        """Let all compute at the same time.
+    def run(self, seconds: float, workers: int | None = None) -> list[float]:
+        """Let all compute at the same time, or only some.
 
         Parameters
         ----------
         seconds : float
             Each goes on until so much time has passed, but computes its columns at least once.
+        workers : int, optional
+            Only so many of them; the others wait.
 
         Returns
         -------
         list of float
             Columns per second of each process.
         """
-        for child in self._children:
+        busy = self._children[:workers]
+        for child in busy:
             assert child.stdin is not None
             child.stdin.write(f"{seconds}\n")
             child.stdin.flush()
-        return [self._answer(child) for child in self._children]
+        return [self._answer(child) for child in busy]
 
     def close(self) -> None:
         """End the processes."""
