@@ -157,13 +157,18 @@ class ClearSkyRegression(Baseline):
         terms = clear_terms(band, columns)
         wanted = share[clear].reshape(clear.size, -1)
         self._clear[band] = regression(terms[clear], wanted, weight[clear], self.ridge)
-        left = share - self._clear[band].predict(terms).reshape(share.shape)
+        left = share - self.clear_sky(band, columns)
         self._cloud[band] = regression_by_level(cloud_terms(band, columns), left, weight, self.ridge)
 
     def _shares(self, band: str, columns: Columns) -> np.ndarray:
         terms = cloud_terms(band, columns)
-        clear = self._clear[band].predict(clear_terms(band, columns)).reshape(*terms.shape[:2], 2)
-        return clear + np.einsum("nlt,ltw->nlw", terms, self._cloud[band])
+        return self.clear_sky(band, columns) + np.einsum("nlt,ltw->nlw", terms, self._cloud[band])
+
+    def clear_sky(self, band: str, columns: Columns) -> np.ndarray:
+        """Shares (N, 138, 2) that the same air would have without its clouds."""
+        return (
+            self._clear[band].predict(clear_terms(band, columns)).reshape(len(columns["sca_inputs"]), -1, 2)
+        )
 
 
 @dataclass
