@@ -135,6 +135,7 @@ def test_command_line_and_back():
     resumable.add_option(parser)
     assert resumable.options(parser.parse_args(words[8:]).option, parser) == options
     assert resumable.options(["batch_norm=True"], parser) == {"batch_norm": True}, "as older cards have it"
-    assert resumable.command("m", {"options": {}, "drop": []}) == "python -m m"
+    assert resumable.command("m", {"options": {}, "drop": [], "huber": False}) == "python -m m"
+    assert resumable.command("m", {"some_flag": True, "seed": 0}) == "python -m m --some-flag --seed 0"
     with pytest.raises(SystemExit):
         resumable.options(["pooling"], parser)

@@ -219,8 +219,8 @@ def command(module: str, values: Mapping[str, Any]) -> str:
     module : str
         Whose ``main`` it calls.
     values : mapping
-        By name of the argument. None and what is empty is left out, lists are words in a row, and "options"
-        becomes ``--option NAME=VALUE ...``.
+        By name of the argument. None, False and what is empty is left out, True is a flag, lists are words in
+        a row, and "options" becomes ``--option NAME=VALUE ...``.
 
     Returns
     -------
@@ -228,9 +228,11 @@ def command(module: str, values: Mapping[str, Any]) -> str:
     """
     words = [f"python -m {module}"]
     for name, value in values.items():
-        if value is None or value in ({}, (), []):
+        if value is None or value is False or value in ({}, (), []):
             continue
-        if name == "options":
+        if value is True:
+            words.append(f"--{name.replace('_', '-')}")
+        elif name == "options":
             texts = (f"{k}={json.dumps(v, separators=(',', ':'))}" for k, v in value.items())
             words.append(f"--option {' '.join(text.replace(chr(34), '') for text in texts)}")
         else:

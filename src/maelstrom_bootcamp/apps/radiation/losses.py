@@ -27,7 +27,9 @@ from maelstrom_bootcamp.nn.blocks import check_choice
 import keras
 from keras import ops
 
-HEATING_WEIGHT = {"min_cnn": 1e3}  # of (K/day)²; of K/day for the others:
+#: Networks that give fluxes at the top and at the surface only, and the heating rates apart.
+MINIMAL = ("min_cnn", "budget")
+HEATING_WEIGHT = dict.fromkeys(MINIMAL, 1000.0)  # of (K/day)²; of K/day for the others:
 OTHER_HEATING_WEIGHT = 0.1
 
 
@@ -84,7 +86,9 @@ class LitRMSE(keras.metrics.Metric):
         return ops.sqrt(self.squares / ops.maximum(self.count, 1.0))
 
 
-def losses(model: str, band: str, heating_weight: float | None = None) -> dict[str, dict[str, Any]]:
+def losses(
+    model: str, band: str, heating_weight: float | None = None, huber: bool = False
+) -> dict[str, dict[str, Any]]:
     """What ``model.compile`` gets: the published losses, their weights, and metrics with units.
 
     Parameters
@@ -94,6 +98,9 @@ def losses(model: str, band: str, heating_weight: float | None = None) -> dict[s
     band : {"sw", "lw"}
     heating_weight : float, optional
         Of the heating rates; default: the published one.
+    huber : bool
+        Square errors of the heating rates below 1 K/day, as the reference does in the longwave, in place of
+        the absolute ones: the pull of an error then fades with the error. Not for min_cnn, which squares all.
 
     Returns
     -------
@@ -107,12 +114,13 @@ def losses(model: str, band: str, heating_weight: float | None = None) -> dict[s
     """
     check_choice("band", band, BANDS)
     heating = f"hr_{band}"
-    minimal = model == "min_cnn"
+    minimal = model in MINIMAL
+    heating_loss = keras.losses.Huber(1.0) if huber else keras.losses.MeanAbsoluteError()
     if heating_weight is None:
         heating_weight = HEATING_WEIGHT.get(model, OTHER_HEATING_WEIGHT)
     return {
         "loss": {
-            heating: keras.losses.MeanSquaredError() if minimal else keras.losses.MeanAbsoluteError(),
+            heating: keras.losses.MeanSquaredError() if minimal else heating_loss,
             band: keras.losses.MeanSquaredError() if minimal else TopScaledMAE(),
         },
         "loss_weights": {heating: heating_weight, band: 1.0},
@@ -137,6 +145,6 @@ def targets(model: str, band: str, columns: dict[str, np.ndarray]) -> dict[str, 
         The same two; for "min_cnn" the fluxes are ``(batch, 3)``: net at the top, down and up at the surface.
     """
     flux = columns[band]
-    if model == "min_cnn":
+    if model in MINIMAL:
         flux = np.stack([flux[:, 0, 0] - flux[:, 0, 1], flux[:, -1, 0], flux[:, -1, 1]], axis=-1)
     return {f"hr_{band}": columns[f"hr_{band}"], band: flux}

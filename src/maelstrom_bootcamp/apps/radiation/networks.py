@@ -316,14 +316,19 @@ def dense(
     y = layers.Concatenate(name="flat")([x["sca_inputs"], *flat])
     for i, width in enumerate(widths, start=1):
         y = layers.Dense(width, activation=activation, name=f"dense{i}")(y)
-    y = layers.Dense(2 * (levels + 1), activation="sigmoid", name="share")(y)
+    y = layers.Dense(2 * (levels + 1), activation="sigmoid", kernel_initializer="zeros", name="share")(y)
     share = layers.Reshape((levels + 1, 2), name="shares")(y)
     return flux_model(inputs, share, band, "dense")
 
 
 def _share(x: Any, kernel_size: int, pool: int, levels: int) -> Any:
-    """What share of the largest possible flux goes down and up at each interface."""
-    x = layers.Conv1D(2 * pool, kernel_size, padding="same", activation="sigmoid", name="share")(x)
+    """What share of the largest possible flux goes down and up at each interface.
+
+    It starts with zeros: half of the largest flux everywhere, no divergence, no heating. From random weights,
+    which are what the reference starts from, a training first has to find out what "smooth" means.
+    """
+    end = {"padding": "same", "activation": "sigmoid", "kernel_initializer": "zeros"}
+    x = layers.Conv1D(2 * pool, kernel_size, name="share", **end)(x)
     return parted(x, levels + 1, pool)
 
 

@@ -198,6 +198,11 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[Plan, argparse.Namesp
     parser.add_argument("--schedule", choices=SCHEDULES, default=default.schedule)
     parser.add_argument("--scaling", choices=SCALINGS, default=default.scaling)
     parser.add_argument("--heating-weight", type=float, help="in the loss (default: as published)")
+    parser.add_argument("--ema", type=float, help="see Plan")
+    parser.add_argument("--huber", action="store_true", help="see Plan")
+    for name in ("thick", "weight_decay"):
+        parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=getattr(default, name))
+    parser.add_argument("--ease", type=float, default=default.ease, help="see Plan")
     resumable.add_option(parser)
     parser.add_argument("--out", help="file of the weights (default: weights/MODEL-BAND-dD-sS.npz)")
     given = parser.parse_args(arguments)

@@ -28,6 +28,7 @@ LEARNING_RATES = MappingProxyType(
 #: Of the published callbacks: factor, patience, smallest improvement (Keras' own) and smallest rate; last the
 #: patience of the end.
 PLATEAU, PATIENCE, LEAST, FLOOR, STOP = 0.25, 4, 1e-4, 1e-6, 6
+EASED_FROM = 1e-3  # of the heating rates' weight
 WARM_UP = 0.05  # of all updates, in which the rate of "cosine" rises
 SCHEDULES, SCALINGS = ("cosine", "plateau"), ("published", "rms")
 INPUTS = ("sca_inputs", "col_inputs", "hl_inputs", "inter_inputs", "pressure_hl")
@@ -58,6 +59,21 @@ class Plan:
         validation loss no longer does.
     heating_weight : float, optional
         Of the heating rates in the loss; the fluxes have 1. Default: the published one.
+    huber : bool
+        Square the heating rates' small errors, see `maelstrom_bootcamp.apps.radiation.losses.losses`. The
+        reference does so in the longwave only.
+    ease : float
+        Share of the training in which the heating rates' weight grows from a thousandth to its value. A small
+        roughness of the fluxes is a huge heating rate where layers are thin, and a network that has to avoid
+        it from the start is slow to find the fluxes. Not in the reference.
+    thick : float
+        Pa. The heating rates of layers thinner than this count in proportion to their thickness; 0: all
+        alike, as in the reference.
+    ema : float, optional
+        Momentum of a moving average of the weights over the updates, which takes their place after each
+        epoch: it averages out what the noise of single labels does. Not in the reference.
+    weight_decay : float
+        Of AdamW, biases apart; 0 is Adam, as in the reference.
     scaling : {"published", "rms"}
         By what the inputs are divided: by the published maxima, or by the root mean square of each variable
         in the training columns. Cloud water is far below its maximum almost everywhere.
@@ -75,6 +91,11 @@ class Plan:
     learning_rate: float | None = None
     schedule: str = "cosine"
     heating_weight: float | None = None
+    huber: bool = False
+    ease: float = 0.0
+    thick: float = 0.0
+    ema: float | None = None
+    weight_decay: float = 0.0
     scaling: str = "published"
     options: dict[str, Any] = field(default_factory=dict)
 
@@ -160,6 +181,23 @@ def cosine_rate(done: float, highest: float) -> float:
     return highest * (1 + np.cos(np.pi * (done - WARM_UP) / (1 - WARM_UP))) / 2
 
 
+def eased(done: float, ease: float) -> float:
+    """Factor of the heating rates in the loss: from 0.001 to 1 in equal ratios, then 1.
+
+    Parameters
+    ----------
+    done : float
+        How much of the training is over, 0 to 1.
+    ease : float
+        When it reaches 1; 0: from the start.
+
+    Returns
+    -------
+    float
+    """
+    return 1.0 if done >= ease else float(EASED_FROM ** (1 - done / ease))
+
+
 def plateau_rate(history: History, first: float) -> float:
     """Learning rate of the next epoch, as Keras' ReduceLROnPlateau would set it.
 
@@ -226,10 +264,11 @@ class Trainer:
             raise BootcampError(
                 f"{self.n} columns do not make a batch of {plan.batch_size}.", "Take a smaller batch."
             )
-        model.compile(keras.optimizers.Adam(plan.first_rate()))
-        rule = losses(plan.model, plan.band, plan.heating_weight)
+        model.compile(_optimizer(plan))
+        rule = losses(plan.model, plan.band, plan.heating_weight, plan.huber)
         self.weights = rule["loss_weights"]
         self.parts = rule["loss"]
+        self.eased = tf.Variable(1.0)  # a variable, for the compiled step reads it anew each time
         self.step = training_step(model, self._loss, model.optimizer)
         self.forecast = tf.function(lambda x: model(x, training=False), jit_compile=True)
 
@@ -245,7 +284,10 @@ class Trainer:
             if self.plan.schedule == "cosine":
                 rate = cosine_rate((epoch + i / (len(batches) + 1)) / self.plan.epochs, first)
             self.model.optimizer.learning_rate.assign(rate)
+            self.eased.assign(eased((epoch + i / (len(batches) + 1)) / self.plan.epochs, self.plan.ease))
             seen.append(self.step(_take(self.x, batch), _take(self.y, batch)))
+        if self.plan.ema is not None:
+            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
         return {"loss": float(np.mean(seen)), **self.validate(), "rate": float(rate)}
 
     def validate(self) -> dict[str, float]:
@@ -262,11 +304,14 @@ class Trainer:
             f"val_{name}_rmse": float(np.sqrt(np.mean((values - y[name].numpy()) ** 2)))
             for name, values in forecast.items()
         }
+        self.eased.assign(1.0)
         return {"val_loss": float(self._loss(y, forecast)), **rmse}
 
     def _loss(self, y: Mapping[str, Any], forecast: Mapping[str, Any]) -> Any:
-        parts = (self.parts[name](y[name], forecast[name]) * weight for name, weight in self.weights.items())
-        return sum(parts)
+        heating, flux = f"hr_{self.plan.band}", self.plan.band
+        warmth = self.parts[heating](y[heating], forecast[heating], sample_weight=y["depth"])
+        warmth = self.eased * self.weights[heating] * warmth
+        return self.parts[flux](y[flux], forecast[flux]) * self.weights[flux] + warmth
 
 
 def learns(columns: Columns, band: str) -> np.ndarray:
@@ -275,8 +320,19 @@ def learns(columns: Columns, band: str) -> np.ndarray:
     return sun > 0 if band == "sw" else np.full(len(sun), True)
 
 
+def _optimizer(plan: Plan) -> keras.optimizers.Optimizer:
+    average = {} if plan.ema is None else {"use_ema": True, "ema_momentum": plan.ema}
+    if not plan.weight_decay:
+        return keras.optimizers.Adam(plan.first_rate(), **average)
+    made = keras.optimizers.AdamW(plan.first_rate(), weight_decay=plan.weight_decay, **average)
+    made.exclude_from_weight_decay(var_names=["bias"])
+    return made
+
+
 def _tensors(columns: Columns, plan: Plan) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
     y = targets(plan.model, plan.band, dict(columns))
+    y["depth"] = np.diff(columns["pressure_hl"][..., 0], axis=1)
+    y["depth"] = np.minimum(1, y["depth"] / plan.thick) if plan.thick else np.ones_like(y["depth"])
     return {k: tf.constant(columns[k], tf.float32) for k in INPUTS}, {
         k: tf.constant(v, tf.float32) for k, v in y.items()
     }
