@@ -59,6 +59,12 @@ def limit(band, x):
     return 5.670374419e-8 * warmest**4
 
 
+def randomised(model):
+    """Weights as after a training: none is zero."""
+    rng = np.random.default_rng(0)
+    model.set_weights([w + 0.1 * rng.standard_normal(w.shape) for w in model.get_weights()])
+
+
 @pytest.mark.parametrize(("make", "options", "sw", "lw"), PARAMETERS)
 def test_numbers_of_parameters(make, options, sw, lw):
     for band, parameters in (("sw", sw), ("lw", lw)):
@@ -97,9 +103,9 @@ def test_bad_arguments_name_cause_and_cure(make, options, says):
 def test_fluxes_stay_within_their_bound_and_heating_follows_from_them(make, band, columns):
     x = columns()
     model = make(levels=12, band=band)
-    last = model.get_layer("share")
-    for weights in (1, 1e5):  # large weights: shares of nearly 0 and nearly 1
-        last.set_weights([weights * w for w in last.get_weights()])
+    last, rng = model.get_layer("share"), np.random.default_rng(0)
+    for weights in (0, 1, 1e4):  # large weights: shares of nearly 0 and nearly 1
+        last.set_weights([weights * rng.standard_normal(w.shape) for w in last.get_weights()])
         out = run(model, x)
         flux, most = out[band], limit(band, x)[:, None, None]
         assert (flux >= 0).all()
@@ -119,9 +125,18 @@ def test_no_flux_at_night(make, columns):
     assert make is networks.min_cnn or not out["hr_sw"].any()
 
 
+@pytest.mark.parametrize("make", WHOLE)
+def test_training_starts_without_heating(make, columns):
+    x = columns()
+    out = run(make(levels=12), x)
+    np.testing.assert_allclose(out["sw"], 0.5 * np.broadcast_to(limit("sw", x)[:, None, None], (3, 13, 2)))
+    assert not out["hr_sw"].any()
+
+
 def test_recurrent_network_of_the_longwave_does_not_see_the_sun(columns):
     x = columns()
     model = networks.rnn(levels=12, band="lw")
+    randomised(model)
     before = run(model, x)["lw"]
     x["sca_inputs"][:, 1:14] = 0  # sun and albedos
     np.testing.assert_array_equal(run(model, x)["lw"], before)
@@ -149,6 +164,7 @@ def test_networks_are_saved_and_loaded_with_their_physics(tmp_path, columns):
     x = columns()
     for make, band in ((networks.min_cnn, "sw"), (networks.rnn, "sw"), (networks.rnn, "lw")):
         model = make(levels=12, band=band)
+        randomised(model)
         model.save(tmp_path / "a3.keras")
         loaded = run(keras.models.load_model(tmp_path / "a3.keras"), x)
         for name, values in run(model, x).items():
@@ -158,6 +174,7 @@ def test_networks_are_saved_and_loaded_with_their_physics(tmp_path, columns):
 def test_unrolled_loops_give_the_same_numbers(columns):
     x = columns()
     model, unrolled = networks.rnn(levels=12), networks.rnn(levels=12, unroll=True)
+    randomised(model)
     unrolled.set_weights(model.get_weights())
     for name, values in run(model, x).items():
         np.testing.assert_allclose(run(unrolled, x)[name], values, rtol=1e-4, atol=1e-4)
