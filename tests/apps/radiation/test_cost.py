@@ -2,6 +2,7 @@
 
 # ruff: noqa: I001  (the package nn starts TensorFlow without its messages: it has to come before Keras)
 from maelstrom_bootcamp.apps.radiation import cost, networks
+from maelstrom_bootcamp.apps.radiation.columns import load_split, open_columns
 from maelstrom_bootcamp.apps.radiation.to_onnx import to_onnx
 from maelstrom_bootcamp.errors import BootcampError
 
@@ -10,12 +11,12 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def both():
-    return cost.timing_columns(6)
+def split():
+    return open_columns("test"), load_split("test")
 
 
-def test_solver_and_networks_get_the_same_columns(both):
-    raw, arrays = both
+def test_solver_and_networks_get_the_same_columns(split):
+    raw, arrays = cost.timing_columns(6, *split)
     assert raw.sizes["column"] == 6
     assert set(arrays) == set(cost.INPUTS)
     np.testing.assert_allclose(arrays["pressure_hl"][..., 0], raw.pressure_hl, rtol=1e-6)
@@ -25,18 +26,28 @@ def test_solver_and_networks_get_the_same_columns(both):
     assert len(np.unique(raw.skin_temperature)) == 6
 
 
-def test_few_columns_are_taken_again_and_night_only_if_wanted():
-    raw, arrays = cost.timing_columns(300, sunlit=False)
+def test_few_columns_are_taken_again_and_night_only_if_wanted(split):
+    raw, arrays = cost.timing_columns(300, *split, sunlit=False)
     assert raw.sizes["column"] == len(arrays["sca_inputs"]) == 300
     assert (raw.cos_solar_zenith_angle <= 0).any()
     assert len(np.unique(raw.skin_temperature)) < 300
+
+
+def test_columns_that_differ_or_are_none_are_refused(split):
+    raw, arrays = split
     with pytest.raises(BootcampError, match="0 columns"):
-        cost.timing_columns(0)
+        cost.timing_columns(0, raw, arrays)
+    with pytest.raises(BootcampError, match="not the same columns"):
+        cost.timing_columns(4, raw.isel(column=slice(None, None, -1)), arrays)
+    night = np.flatnonzero(arrays["sca_inputs"][:, 1] <= 0)
+    with pytest.raises(BootcampError, match="by day"):
+        cost.timing_columns(4, raw.isel(column=night), {n: v[night] for n, v in arrays.items()})
 
 
 @pytest.mark.parametrize("make", [networks.dense, networks.cnn, networks.rnn])
 def test_eight_bits_are_smaller_and_nearly_the_same(make, columns):
-    model = make(levels=12)
+    model, rng = make(levels=12), np.random.default_rng(0)
+    model.set_weights([w + 0.05 * rng.standard_normal(w.shape) for w in model.get_weights()])
     whole = to_onnx(model)
     small = cost.quantised(whole)
     assert small.ByteSize() < 0.7 * whole.ByteSize()

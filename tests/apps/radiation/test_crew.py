@@ -2,6 +2,7 @@
 
 # ruff: noqa: I001  (the package nn starts TensorFlow without its messages: it has to come before Keras)
 from maelstrom_bootcamp.apps.radiation import cost, networks
+from maelstrom_bootcamp.apps.radiation.columns import load_split, open_columns
 from maelstrom_bootcamp.apps.radiation.crew import Crew, _TASKS, _write
 from maelstrom_bootcamp.bucket.radiation.solver import solve
 from maelstrom_bootcamp.errors import BootcampError
@@ -14,7 +15,7 @@ MODEL = {"filters": 4, "dilation_rates": (1,), "convs": 1}
 
 @pytest.fixture(scope="module")
 def few():
-    return cost.timing_columns(4)
+    return cost.timing_columns(4, open_columns("test"), load_split("test"))
 
 
 @pytest.mark.parametrize("engine", ["onnx", "keras"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,42 +28,42 @@ COS_ZENITH = 1  # column of sca_inputs
 
 
 def timing_columns(
-    n: int, split: str = "test", size: str | None = None, *, sunlit: bool = True
+    n: int, raw: xr.Dataset, arrays: Mapping[str, np.ndarray], *, sunlit: bool = True
 ) -> tuple[xr.Dataset, dict[str, np.ndarray]]:
-    """The same columns as the solver takes them and as the networks do.
+    """Pick columns to be timed: the same ones as the solver takes them and as the networks do.
 
     Parameters
     ----------
     n : int
-        Number of columns; if the split has fewer, they are taken again and again.
-    split, size
-        As for `maelstrom_bootcamp.apps.radiation.columns.load_split`.
+        Number of columns; if there are fewer, they are taken again and again.
+    raw : xarray.Dataset
+        From `maelstrom_bootcamp.apps.radiation.columns.open_columns`.
+    arrays : mapping of str to numpy.ndarray
+        Of the same split, from `maelstrom_bootcamp.apps.radiation.columns.load_split`.
     sunlit : bool
         Only columns by day: at night nobody has to compute sunlight.
 
     Returns
     -------
     xarray.Dataset, dict of str to numpy.ndarray
-        In memory, evenly spread over the split.
+        In memory, evenly spread over the split. The arrays are the inputs only.
 
     Raises
     ------
     BootcampError
-        If n is below 1, the split has no such column, or as `load_split`.
+        If n is below 1, there is no such column, or the two do not hold the same columns.
     """
-    from maelstrom_bootcamp.apps.radiation.columns import load_split, open_columns
-
     if n < 1:
         raise BootcampError(f"{n} columns cannot be timed.", "Give n >= 1.")
-    arrays = load_split(split, size, fields=INPUTS)
     sun = arrays["sca_inputs"][:, COS_ZENITH]
+    if not np.array_equal(sun, raw["cos_solar_zenith_angle"].values.astype(sun.dtype)):
+        raise BootcampError("These are not the same columns.", "Open and load the same split and size.")
     usable = np.flatnonzero(sun > 0) if sunlit else np.arange(len(sun))
     if not usable.size:
-        raise BootcampError(f"No column of {split!r} lies by day.", "Take sunlit=False, or a larger sample.")
+        raise BootcampError("No column lies by day.", "Take sunlit=False, or a larger sample.")
     spread = usable[np.linspace(0, usable.size - 1, min(n, usable.size)).round().astype(int)]
     which = np.resize(spread, n)
-    raw = open_columns(split, size).isel(column=which).load()
-    return raw, {name: np.ascontiguousarray(values[which]) for name, values in arrays.items()}
+    return raw.isel(column=which).load(), {name: arrays[name][which] for name in INPUTS}
 
 
 # ---- onnxruntime -----------------------------------------------------------------------------------
