@@ -9,6 +9,7 @@ from maelstrom_bootcamp.perfmodel.read import read
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 FAMILIES = [networks.min_cnn, networks.cnn, networks.attention, networks.rnn, networks.dense]
 WHOLE = FAMILIES[1:]  # all but min_cnn give fluxes at all interfaces
@@ -131,6 +132,27 @@ def test_training_starts_without_heating(make, columns):
     out = run(make(levels=12), x)
     np.testing.assert_allclose(out["sw"], 0.5 * np.broadcast_to(limit("sw", x)[:, None, None], (3, 13, 2)))
     assert not out["hr_sw"].any()
+
+
+def seen_from_the_top(model, columns):
+    """The lowest layer whose contents change the upward flux at the top."""
+    randomised(model)
+    x = {name: tf.constant(0.01 * values) for name, values in columns(137, 1).items()}
+    with tf.GradientTape() as tape:
+        tape.watch(x["col_inputs"])
+        flux = model(x)["sw"][:, 0, 1]
+    gradient = np.abs(tape.gradient(flux, x["col_inputs"])).max(axis=(0, 2))
+    return int(np.flatnonzero(gradient).max())
+
+
+def test_published_cnn_does_not_see_from_the_top_to_the_ground(columns):
+    """Kernels of 5 levels with gaps of 1 to 16, and six without, reach 74 levels far; the column has 138."""
+    small = {"filters": 8}
+    assert seen_from_the_top(networks.cnn(**small), columns) == 73  # its place is half level 74
+    assert seen_from_the_top(networks.cnn(**small, pool=2), columns) == 136
+    assert seen_from_the_top(networks.cnn(**small, dilation_rates=(1, 2, 4, 8, 16, 32)), columns) == 136
+    assert seen_from_the_top(networks.attention(filters=8), columns) == 136
+    assert seen_from_the_top(networks.rnn(units=4), columns) == 136
 
 
 def test_recurrent_network_of_the_longwave_does_not_see_the_sun(columns):
