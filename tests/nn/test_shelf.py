@@ -57,6 +57,30 @@ def test_altered_weights_are_refused_until_they_are_recorded(shelf, tmp_path):
     assert model.count_params() == (3 + 1) * 2 + (2 + 1) * 3
 
 
+def test_only_what_is_new_is_scored(shelf, tmp_path):
+    scored = []
+    shelf.record(scored.append)
+    assert scored == []
+    assert shelf.records()["wide"]["sample"] == {"length": 4}
+    (tmp_path / "other.npz").write_bytes((tmp_path / "narrow.npz").read_bytes())
+    shelf.record(scored.append)
+    assert scored == ["other"]
+    shelf.record(scored.append, again=True)
+    assert scored == ["other", "narrow", "other", "wide"]
+
+
+def test_records_are_there_while_scores_are_made(shelf, tmp_path):
+    (tmp_path / "wide.npz").write_bytes((tmp_path / "narrow.npz").read_bytes())
+
+    def interrupted(name):
+        shelf.load(name, build)  # is not refused
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        shelf.record(interrupted)
+    assert shelf.records()["narrow"]["sample"] == {"length": 6}
+
+
 def test_missing_weights_are_named(shelf, tmp_path):
     with pytest.raises(BootcampError, match="shipped: narrow, wide") as caught:
         shelf.path("tall")

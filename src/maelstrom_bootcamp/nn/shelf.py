@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,24 +121,37 @@ class Shelf:
         path = self.folder / RECORDS
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
-    def record(self, score: Callable[[str], Any]) -> dict[str, dict[str, Any]]:
+    def record(self, score: Callable[[str], Any], *, again: bool = False) -> dict[str, dict[str, Any]]:
         """Write SHA-256 and scores of all weights in the folder.
 
         Parameters
         ----------
         score : callable
             Scores the weights of a name on the sample of size ci; of what JSON can hold.
+        again : bool
+            Also score those whose file is as it was recorded: after the networks or the sample have changed.
 
         Returns
         -------
         dict
             What was written, see `records`.
         """
-        path = self.folder / RECORDS
-        path.unlink(missing_ok=True)  # or new weights under an old name would be refused
-        new = {name: {"sha256": digest(self.path(name)), "sample": score(name)} for name in self.names()}
-        path.write_text(json.dumps(new, indent=1) + "\n", encoding="utf-8")
+        old = self.records()
+        new = {name: {"sha256": digest(self.path(name)), "sample": None} for name in self.names()}
+        kept = [name for name in new if not again and old.get(name, {}).get("sha256") == new[name]["sha256"]]
+        new |= {name: old[name] for name in kept}
+        self._write(new)  # first of all, or new weights under an old name would be refused
+        for name in new:
+            if name not in kept:
+                new[name]["sample"] = score(name)
+        self._write(new)
         return new
+
+    def _write(self, records: dict[str, Any]) -> None:
+        path = self.folder / RECORDS
+        part = path.with_suffix(f".{os.getpid()}")
+        part.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+        part.replace(path)
 
 
 def digest(path: Path) -> str:

@@ -168,20 +168,22 @@ def sample_scores(name: str, *, folder: Path = FOLDER) -> dict[str, dict[str, fl
     return score(model, card["plan"]["band"], load_split("test", SIZE), label_noise("test", SIZE))
 
 
-def record(*, folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
+def record(*, folder: Path = FOLDER, again: bool = False) -> dict[str, dict[str, Any]]:
     """Write SHA-256 and sample scores of all weights in the folder.
 
     Parameters
     ----------
     folder : pathlib.Path
         Where the weights are.
+    again : bool
+        Also score those whose file is as it was recorded.
 
     Returns
     -------
     dict
         What was written, see `records`.
     """
-    return _shelf(folder).record(lambda name: sample_scores(name, folder=folder))
+    return _shelf(folder).record(lambda name: sample_scores(name, folder=folder), again=again)
 
 
 def _shelf(folder: Path) -> Shelf:
@@ -206,14 +208,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         0, or 1 after an error whose cause and cure were printed.
     """
-    argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="python -m maelstrom_bootcamp.apps.radiation.reference",
         description="Record SHA-256 and sample scores of the reference weights, after some were added.",
-    ).parse_args(arguments)
+    )
+    parser.add_argument("--again", action="store_true", help="also of files that did not change")
+    given = parser.parse_args(arguments)
     # The course's own weather, whatever the environment says.
     os.environ.update(MAELSTROM_SIZE=SIZE, MAELSTROM_SEED="0")
     try:
-        for name, row in record().items():
+        for name, row in record(again=given.again).items():
             scores = row["sample"]["surface_down"]
             print(f"{name}: RMSE of the flux down at the surface {scores['rmse']:.1f} W/m² (size {SIZE})")
     except BootcampError as error:

@@ -168,20 +168,26 @@ def sample_scores(
     return table(found).droplevel(1).round(4).dropna().to_dict("index")
 
 
-def record(*, folder: Path = FOLDER, location: str | os.PathLike[str] | None = None) -> dict[str, dict]:
+def record(
+    *, folder: Path = FOLDER, location: str | os.PathLike[str] | None = None, again: bool = False
+) -> dict[str, dict]:
     """Write SHA-256 and sample scores of all weights in the folder.
 
     Parameters
     ----------
     folder, location
         As for `sample_scores`.
+    again : bool
+        Also score those whose file is as it was recorded.
 
     Returns
     -------
     dict
         What was written, see `records`.
     """
-    return _shelf(folder).record(lambda name: sample_scores(name, folder=folder, location=location))
+    return _shelf(folder).record(
+        lambda name: sample_scores(name, folder=folder, location=location), again=again
+    )
 
 
 def _shelf(folder: Path) -> Shelf:
@@ -207,17 +213,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         0, or 1 after an error whose cause and cure were printed.
     """
-    argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="python -m maelstrom_bootcamp.apps.yr.reference",
         description="Record SHA-256 and sample scores of the reference weights, after some were added.",
-    ).parse_args(arguments)
+    )
+    parser.add_argument("--again", action="store_true", help="also of files that did not change")
+    given = parser.parse_args(arguments)
     from maelstrom_bootcamp import bucket
 
     # The course's own weather, whatever the environment says.
     os.environ.update(MAELSTROM_SIZE=SIZE, MAELSTROM_SEED="0")
     try:
         bucket.serve("maelstrom-yr")
-        for name, row in record().items():
+        for name, row in record(again=given.again).items():
             print(f"{name}: quantile score {row['sample']['all']['quantile_score']:.4f} K (size {SIZE})")
     except BootcampError as error:
         print(error, file=sys.stderr)
