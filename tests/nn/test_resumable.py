@@ -103,6 +103,20 @@ def test_a_training_runs_the_epochs_that_are_due(model, tmp_path, capsys):
     assert len(state.history) == 3, "ended early"
 
 
+def test_weights_to_keep_may_be_others_than_those_that_training_goes_on_with(model, tmp_path):
+    def one_epoch(epoch):
+        model.set_weights([np.full_like(w, 1.0) for w in model.get_weights()])
+        return {"val_loss": 1.0}
+
+    state = resumable.State(tmp_path / "s.npz", Plan())
+    state.restore(model)
+    state.run(model, one_epoch, 1, kept=lambda: [0 * w + 7 for w in model.get_weights()], verbose=False)
+    assert all((w == 7.0).all() for w in model.get_weights())
+    again = resumable.State(tmp_path / "s.npz", Plan())
+    again.restore(model)
+    assert all((w == 1.0).all() for w in model.get_weights()), "training goes on from here"
+
+
 def test_weights_are_rounded_as_they_are_stored(model):
     model.set_weights([np.full_like(w, 1.0001) for w in model.get_weights()])
     resumable.round_as_stored(model)

@@ -67,6 +67,7 @@ class State:
         epochs: int,
         *,
         over: Callable[[list[dict[str, float]]], bool] | None = None,
+        kept: Callable[[], list[np.ndarray]] | None = None,
         verbose: bool = True,
     ) -> None:
         """Train the epochs that are due; in the end the model holds the weights of its best epoch.
@@ -80,25 +81,33 @@ class State:
             In total, with those that are done.
         over : callable, optional
             Looks at the history before each epoch, and may end the training early.
+        kept : callable, optional
+            Gives the weights to keep if the epoch was the best, where they are not those that training goes
+            on with (a moving average).
         verbose : bool
             Print one line per epoch.
         """
         while len(self.history) < epochs and not (over and over(self.history)):
             row = one_epoch(len(self.history))
-            self.advance(model, row)
+            self.advance(model, row, kept)
             if verbose:
                 scores = "   ".join(f"{name} {value:.4g}" for name, value in row.items())
                 print(f"epoch {len(self.history):3d}   {scores}", flush=True)
         self.put_best(model)
 
-    def advance(self, model: keras.Model, row: dict[str, float]) -> None:
+    def advance(
+        self,
+        model: keras.Model,
+        row: dict[str, float],
+        kept: Callable[[], list[np.ndarray]] | None = None,
+    ) -> None:
         """Note that an epoch is over, and write all down."""
         self.history.append(row)
         weights = model.get_weights()
         if not self.best or (
             np.isfinite(row["val_loss"]) and best_epoch(self.history) == len(self.history) - 1
         ):
-            self.best = weights
+            self.best = kept() if kept else weights
         optimizer = [np.asarray(v) for v in model.optimizer.variables]
         arrays = {}
         for kind, values in (("weight", weights), ("optimizer", optimizer), ("best", self.best)):

@@ -85,7 +85,7 @@ def test_plateau_is_that_of_keras(seed):
 
 
 def test_average_of_the_weights(labelled):
-    """After an epoch the weights are the average of what they were after each update."""
+    """What is kept is the average over all updates; training goes on from the weights themselves."""
     plan = t.Plan(**TINY, epochs=2, ema=0.5)
     made = trainer.Trainer(t.build(plan), plan, labelled["train"], labelled["validation"])
     step, seen = made.step, []
@@ -96,12 +96,42 @@ def test_average_of_the_weights(labelled):
         return loss
 
     made.step = watched
-    made.one_epoch(0, [])
+    row = made.one_epoch(0, [])
+    made.one_epoch(1, [row])
     average = seen[0]
     for weights in seen[1:]:
         average = [0.5 * a + 0.5 * w for a, w in zip(average, weights, strict=True)]
-    for found, expected in zip(made.model.trainable_variables, average, strict=True):
+    for now, last, found, expected in zip(
+        made.model.get_weights(), seen[-1], made.kept(), average, strict=True
+    ):
+        np.testing.assert_array_equal(now, last)
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_validation_is_of_the_weights_that_are_kept(labelled):
+    plan = t.Plan(**TINY, epochs=1, ema=0.9)
+    made = trainer.Trainer(t.build(plan), plan, labelled["train"], labelled["validation"])
+    row = made.one_epoch(0, [])
+    raw = made.validate()["val_loss"]
+    made.model.set_weights(made.kept())
+    assert made.validate()["val_loss"] == pytest.approx(row["val_loss"], rel=1e-6)
+    assert raw != pytest.approx(row["val_loss"], rel=1e-4)
+
+
+def test_without_an_average_the_weights_are_kept_as_they_are(labelled):
+    plan = t.Plan(**TINY, epochs=1)
+    made = trainer.Trainer(t.build(plan), plan, labelled["train"], labelled["validation"])
+    made.one_epoch(0, [])
+    for kept, now in zip(made.kept(), made.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, now)
+
+
+def test_long_gradients_are_cut(labelled):
+    plan = t.Plan(**TINY, clip=0.25)
+    made = trainer.Trainer(t.build(plan), plan, labelled["train"], labelled["validation"])
+    assert made.model.optimizer.clipnorm == 0.25
+    free = trainer.Trainer(t.build(t.Plan(**TINY)), t.Plan(**TINY), labelled["train"], labelled["validation"])
+    assert free.model.optimizer.clipnorm is None
 
 
 def test_weights_decay_and_biases_do_not(labelled):

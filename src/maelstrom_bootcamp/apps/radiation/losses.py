@@ -100,7 +100,8 @@ def losses(
         Of the heating rates; default: the published one.
     huber : bool
         Square errors of the heating rates below 1 K/day, as the reference does in the longwave, in place of
-        the absolute ones: the pull of an error then fades with the error. Not for min_cnn, which squares all.
+        the absolute ones: the pull of an error then fades with the error. For min_cnn and budget, that square
+        all, it is the other way round: larger errors count in proportion only.
 
     Returns
     -------
@@ -120,7 +121,7 @@ def losses(
         heating_weight = HEATING_WEIGHT.get(model, OTHER_HEATING_WEIGHT)
     return {
         "loss": {
-            heating: keras.losses.MeanSquaredError() if minimal else heating_loss,
+            heating: keras.losses.MeanSquaredError() if minimal and not huber else heating_loss,
             band: keras.losses.MeanSquaredError() if minimal else TopScaledMAE(),
         },
         "loss_weights": {heating: heating_weight, band: 1.0},

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maelstrom_bootcamp.apps.radiation import layers as physics
+from maelstrom_bootcamp.apps.radiation import budget_onnx, layers as physics
 from maelstrom_bootcamp.errors import BootcampError
 
 import keras
@@ -45,7 +45,7 @@ def to_onnx(model: keras.Model) -> onnx.ModelProto:
     BootcampError
         If a layer has no translation.
     """
-    writer = _Writer()
+    writer = Writer()
     for name, tensor in model.input.items():
         writer.names[id(tensor)] = name
     for depth in sorted(model._nodes_by_depth, reverse=True):
@@ -96,7 +96,7 @@ def _value(name: str, tensor: Any) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *tensor.shape[1:]])
 
 
-class _Writer:
+class Writer:
     """Collects operators and constants; knows the ONNX name of each Keras tensor."""
 
     def __init__(self) -> None:
@@ -173,38 +173,42 @@ class _Writer:
 _END = np.iinfo(np.int64).max
 
 
-def _rescaling(w: _Writer, node: Any, x: list[str]) -> str:
+def _rescaling(w: Writer, node: Any, x: list[str]) -> str:
     return w.times(x[0], node.operation.scale)
 
 
-def _padding(w: _Writer, node: Any, x: list[str]) -> str:
+def _padding(w: Writer, node: Any, x: list[str]) -> str:
     before, after = node.operation.padding
     return w.op("Pad", [x[0], w.integers(0, before, 0, 0, after, 0)])
 
 
-def _cropping(w: _Writer, node: Any, x: list[str]) -> str:
+def _cropping(w: Writer, node: Any, x: list[str]) -> str:
     before, after = node.operation.cropping
     return w.cut(x[0], 1, before, -after if after else _END)
 
 
-def _repeat(w: _Writer, node: Any, x: list[str]) -> str:
+def _repeat(w: Writer, node: Any, x: list[str]) -> str:
     one = w.op("Unsqueeze", [x[0], w.integers(1)])
     return w.op("Expand", [one, w.integers(1, node.operation.n, 1)])
 
 
-def _concatenate(w: _Writer, node: Any, x: list[str]) -> str:
+def _concatenate(w: Writer, node: Any, x: list[str]) -> str:
     return w.op("Concat", x, axis=node.operation.axis)
 
 
-def _reshape(w: _Writer, node: Any, x: list[str]) -> str:
+def _reshape(w: Writer, node: Any, x: list[str]) -> str:
     return w.op("Reshape", [x[0], w.integers(-1, *node.output_tensors[0].shape[1:])])
 
 
-def _multiply(w: _Writer, node: Any, x: list[str]) -> str:
+def _multiply(w: Writer, node: Any, x: list[str]) -> str:
     return w.op("Mul", x)
 
 
-def _conv(w: _Writer, node: Any, x: list[str]) -> str:
+def _add(w: Writer, node: Any, x: list[str]) -> str:
+    return w.op("Add", x)
+
+
+def _conv(w: Writer, node: Any, x: list[str]) -> str:
     layer = node.operation
     kernel, bias = (np.asarray(v) for v in layer.weights)
     (rate,), (width,) = layer.dilation_rate, layer.kernel_size
@@ -221,13 +225,13 @@ def _conv(w: _Writer, node: Any, x: list[str]) -> str:
     return w.turn(w.activated(y, layer.activation))
 
 
-def _dense(w: _Writer, node: Any, x: list[str]) -> str:
+def _dense(w: Writer, node: Any, x: list[str]) -> str:
     kernel, bias = node.operation.weights
     y = w.op("Gemm", [x[0], w.constant(kernel), w.constant(bias)])
     return w.activated(y, node.operation.activation)
 
 
-def _mean(w: _Writer, node: Any, x: list[str]) -> str:
+def _mean(w: Writer, node: Any, x: list[str]) -> str:
     (pool,) = node.operation.pool_size
     levels = node.input_tensors[0].shape[1]
     missing = -levels % pool
@@ -241,7 +245,7 @@ def _mean(w: _Writer, node: Any, x: list[str]) -> str:
     return w.turn(y)
 
 
-def _attention(w: _Writer, node: Any, x: list[str]) -> str:
+def _attention(w: Writer, node: Any, x: list[str]) -> str:
     layer = node.operation
     projected = []
     for part in (layer.query_dense, layer.key_dense, layer.value_dense):
@@ -261,7 +265,7 @@ def _attention(w: _Writer, node: Any, x: list[str]) -> str:
     return w.op("Add", [y, w.constant(bias)])
 
 
-def _lstm(w: _Writer, node: Any, x: list[str]) -> str | list[str]:
+def _lstm(w: Writer, node: Any, x: list[str]) -> str | list[str]:
     """Keras orders the gates input, forget, cell, output; ONNX input, output, forget, cell."""
     layer = node.operation
     units = layer.units
@@ -290,7 +294,7 @@ def _lstm(w: _Writer, node: Any, x: list[str]) -> str | list[str]:
     return [y, *(w.op("Squeeze", [state, w.integers(0)]) for state in (h, c))]
 
 
-def _get_item(w: _Writer, node: Any, x: list[str]) -> str:
+def _get_item(w: Writer, node: Any, x: list[str]) -> str:
     key = node.arguments.args[1] if len(node.arguments.args) > 1 else node.arguments.kwargs["key"]
     rank = len(node.input_tensors[0].shape)
     key = list(key)
@@ -307,13 +311,13 @@ def _get_item(w: _Writer, node: Any, x: list[str]) -> str:
     return y
 
 
-def _heating_rate(w: _Writer, node: Any, x: list[str]) -> str:
+def _heating_rate(w: Writer, node: Any, x: list[str]) -> str:
     flux, pressure = x
     net = w.op("Sub", [w.cut(flux, 2, 0, 1), w.cut(flux, 2, 1, 2)])
     return w.times(w.op("Div", [w.thickness(net), w.thickness(pressure)]), -physics.PER_DAY)
 
 
-def _top_flux(w: _Writer, node: Any, x: list[str]) -> str:
+def _top_flux(w: Writer, node: Any, x: list[str]) -> str:
     surface, heating, pressure = x
     heats = w.op("Mul", [heating, w.thickness(pressure)])
     heats = w.op("ReduceSum", [heats, w.integers(1)], keepdims=0)
@@ -322,12 +326,12 @@ def _top_flux(w: _Writer, node: Any, x: list[str]) -> str:
     return w.op("Concat", [top, surface], axis=-1)
 
 
-def _incoming(w: _Writer, node: Any, x: list[str]) -> str:
+def _incoming(w: Writer, node: Any, x: list[str]) -> str:
     parts = [w.cut(x[0], 1, part.start, part.stop) for part in (physics.COS_ZENITH, physics.IRRADIANCE)]
     return w.op("Mul", parts)
 
 
-def _black_body(w: _Writer, node: Any, x: list[str]) -> str:
+def _black_body(w: Writer, node: Any, x: list[str]) -> str:
     skin = w.cut(x[0], 1, physics.SKIN.start, physics.SKIN.stop)
     air = w.op("ReduceMax", [w.cut(x[1], 2, 0, 1)], axes=[1], keepdims=0)
     warmest = w.times(w.op("Max", [skin, air]), 0.01)
@@ -335,7 +339,7 @@ def _black_body(w: _Writer, node: Any, x: list[str]) -> str:
     return w.times(w.op("Mul", [square, square]), 1e8 * physics.STEFAN_BOLTZMANN)
 
 
-def _layer_features(w: _Writer, node: Any, x: list[str]) -> str:
+def _layer_features(w: Writer, node: Any, x: list[str]) -> str:
     gases, temperature, pressure, *cosine = x
     log_p, kelvin, pascal = physics.RNN_SCALES
     vary = [i for i in range(physics.GASES) if i not in physics.CONSTANT_GASES]
@@ -349,7 +353,7 @@ def _layer_features(w: _Writer, node: Any, x: list[str]) -> str:
     return w.op("Concat", parts, axis=2)
 
 
-_TRANSLATIONS: Mapping[str, Callable[[_Writer, Any, list[str]], str | list[str]]] = {
+_TRANSLATIONS: Mapping[str, Callable[[Writer, Any, list[str]], str | list[str]]] = {
     "Rescaling": _rescaling,
     "ZeroPadding1D": _padding,
     "Cropping1D": _cropping,
@@ -358,6 +362,7 @@ _TRANSLATIONS: Mapping[str, Callable[[_Writer, Any, list[str]], str | list[str]]
     "Reshape": _reshape,
     "Flatten": _reshape,
     "Multiply": _multiply,
+    "Add": _add,
     "Conv1D": _conv,
     "Dense": _dense,
     "AveragePooling1D": _mean,
@@ -369,4 +374,7 @@ _TRANSLATIONS: Mapping[str, Callable[[_Writer, Any, list[str]], str | list[str]]
     "Incoming": _incoming,
     "BlackBody": _black_body,
     "LayerFeatures": _layer_features,
+    "OpticalTerms": budget_onnx.optical_terms,
+    "ScalarTerms": budget_onnx.scalar_terms,
+    "EnergyBudget": budget_onnx.energy_budget,
 }

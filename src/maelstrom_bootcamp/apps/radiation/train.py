@@ -23,6 +23,7 @@ from types import MappingProxyType
 
 from maelstrom_bootcamp import nn
 from maelstrom_bootcamp.apps.radiation import networks
+from maelstrom_bootcamp.apps.radiation.budget import budget
 from maelstrom_bootcamp.apps.radiation.columns import label_noise, load_split
 from maelstrom_bootcamp.apps.radiation.evaluate import Network, errors, noise_of
 from maelstrom_bootcamp.apps.radiation.layers import BANDS
@@ -45,7 +46,7 @@ from maelstrom_bootcamp.settings import SIZES, settings
 
 import keras
 
-_FAMILIES = (networks.min_cnn, networks.cnn, networks.attention, networks.rnn, networks.dense)
+_FAMILIES = (networks.min_cnn, networks.cnn, networks.attention, networks.rnn, networks.dense, budget)
 MODELS: Mapping[str, Callable[..., keras.Model]] = MappingProxyType({f.__name__: f for f in _FAMILIES})
 
 
@@ -124,6 +125,7 @@ def train(
         lambda epoch: trainer.one_epoch(epoch, state.history),
         plan.epochs,
         over=is_over if plan.schedule == "plateau" else None,
+        kept=trainer.kept,
         verbose=verbose,
     )
     resumable.round_as_stored(model)  # before scoring: the card tells of the weights that are shipped
@@ -200,7 +202,7 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[Plan, argparse.Namesp
     parser.add_argument("--heating-weight", type=float, help="in the loss (default: as published)")
     parser.add_argument("--ema", type=float, help="see Plan")
     parser.add_argument("--huber", action="store_true", help="see Plan")
-    for name in ("thick", "weight_decay"):
+    for name in ("thick", "weight_decay", "clip"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=getattr(default, name))
     parser.add_argument("--ease", type=float, default=default.ease, help="see Plan")
     resumable.add_option(parser)

@@ -21,7 +21,7 @@ from maelstrom_bootcamp.nn.fast import training_step
 import keras
 import tensorflow as tf
 
-#: Learning rates of a batch of 256 columns: published, but for dense and budget, which are not of the reference.
+#: Learning rates of a batch of 256 columns: published, but for dense and budget, which are the course's own.
 LEARNING_RATES = MappingProxyType(
     {"min_cnn": 1e-4, "cnn": 2e-4, "attention": 2e-4, "rnn": 5e-4, "dense": 2e-4, "budget": 1.2e-2}
 )
@@ -71,10 +71,13 @@ class Plan:
         Pa. The heating rates of layers thinner than this count in proportion to their thickness; 0: all
         alike, as in the reference.
     ema : float, optional
-        Momentum of a moving average of the weights over the updates, which takes their place after each
-        epoch: it averages out what the noise of single labels does. Not in the reference.
+        Momentum of a moving average of the weights over the updates. It averages out what the noise of single
+        labels does, and is what is validated and kept. Not in the reference.
     weight_decay : float
         Of AdamW, biases apart; 0 is Adam, as in the reference.
+    clip : float
+        Longest gradient of each variable; 0: any, as in the reference. One batch with a bad cloud cannot then
+        set the pace of the next thousand.
     scaling : {"published", "rms"}
         By what the inputs are divided: by the published maxima, or by the root mean square of each variable
         in the training columns. Cloud water is far below its maximum almost everywhere.
@@ -97,6 +100,7 @@ class Plan:
     thick: float = 0.0
     ema: float | None = None
     weight_decay: float = 0.0
+    clip: float = 0.0
     scaling: str = "published"
     options: dict[str, Any] = field(default_factory=dict)
 
@@ -289,12 +293,24 @@ class Trainer:
             self.model.optimizer.learning_rate.assign(rate)
             self.eased.assign(eased((epoch + i / (len(batches) + 1)) / self.plan.epochs, self.plan.ease))
             seen.append(self.step(_take(self.x, batch), _take(self.y, batch)))
-        if self.plan.ema is not None:
-            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
-        return {"loss": float(np.mean(seen)), **self.validate(), "rate": float(rate)}
+        raw = self.model.get_weights()
+        self.model.set_weights(self.kept())
+        row = {"loss": float(np.mean(seen)), **self.validate(), "rate": float(rate)}
+        self.model.set_weights(raw)  # training goes on from here: from the average, it would lag behind
+        return row
+
+    def kept(self) -> list[np.ndarray]:
+        """The weights that count: of the moving average, if the plan has one."""
+        raw = self.model.get_weights()
+        if self.plan.ema is None:
+            return raw
+        self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+        average = self.model.get_weights()
+        self.model.set_weights(raw)
+        return average
 
     def validate(self) -> dict[str, float]:
-        """Losses and RMSE on the validation columns."""
+        """Losses and RMSE on the validation columns, of the weights that the model has."""
         x, y = self.validation
         found: dict[str, list[np.ndarray]] = {}
         n = len(x["sca_inputs"])
@@ -325,6 +341,7 @@ def learns(columns: Columns, band: str) -> np.ndarray:
 
 def _optimizer(plan: Plan) -> keras.optimizers.Optimizer:
     average = {} if plan.ema is None else {"use_ema": True, "ema_momentum": plan.ema}
+    average |= {"clipnorm": plan.clip} if plan.clip else {}
     if not plan.weight_decay:
         return keras.optimizers.Adam(plan.first_rate(), **average)
     made = keras.optimizers.AdamW(plan.first_rate(), weight_decay=plan.weight_decay, **average)
