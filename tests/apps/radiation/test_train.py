@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 SMALL = {"levels": 12, "filters": 4, "dilation_rates": (1,), "convs": 1}
-TINY = {"size": "ci", "batch_size": 8, "learning_rate": 0.3, "options": SMALL}
+TINY = {"size": "ci", "batch_size": 8, "learning_rate": 0.3, "ema": 0.9, "options": SMALL}
 
 
 def stored(path):
@@ -44,8 +44,8 @@ def test_interrupted_training_goes_on_where_it_stopped(tmp_path, whole, labelled
     where = {"out": tmp_path / "w.npz", "data": labelled, "noise": noise, "verbose": False}
     advance = resumable.State.advance
 
-    def stop_after_two(state, model, row):
-        advance(state, model, row)
+    def stop_after_two(state, model, row, *more):
+        advance(state, model, row, *more)
         if len(state.history) == 2:
             raise KeyboardInterrupt
 

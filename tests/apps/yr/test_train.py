@@ -66,8 +66,8 @@ def test_interrupted_training_goes_on_where_it_stopped(where, whole, monkeypatch
     card, weights = whole
     advance = t.State.advance
 
-    def stop_after_two(state, model, row):
-        advance(state, model, row)
+    def stop_after_two(state, model, row, *more):
+        advance(state, model, row, *more)
         if len(state.history) == 2:
             raise KeyboardInterrupt
 
