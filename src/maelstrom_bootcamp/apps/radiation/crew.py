@@ -221,7 +221,7 @@ def _onnx(folder: Path, band: str) -> tuple[Callable[[], Any], int]:
 
 
 def _keras(folder: Path, band: str) -> tuple[Callable[[], Any], int]:
-    from maelstrom_bootcamp.apps.radiation import networks  # noqa: F401  (registers the layers)
+    from maelstrom_bootcamp.apps.radiation import budget, networks  # noqa: F401  (register their layers)
 
     import keras  # isort: skip
     import tensorflow as tf
