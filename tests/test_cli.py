@@ -72,8 +72,10 @@ def test_open_prints_call_terms_and_content(capsys):
 
 @pytest.mark.filterwarnings("ignore::maelstrom_bootcamp.bucket.PlaceholderWarning")
 def test_open_without_request_takes_one_that_works(capsys):
-    assert main(["data", "open", "maelstrom-ens5mini"]) == 0
-    assert "climetlab.load_dataset(\"maelstrom-ens5mini\", date='01')" in capsys.readouterr().out
+    assert main(["data", "open", "maelstrom-power-production"]) == 0
+    assert (
+        'climetlab.load_dataset("maelstrom-power-production", wind_turbine_id=1)' in capsys.readouterr().out
+    )
 
 
 @pytest.mark.slow
@@ -84,14 +86,14 @@ def test_open_of_records_prints_their_shapes(capsys):
 
 
 def test_list_shows_what_is_made(capsys):
-    main(["data", "make", "maelstrom-ens5mini"])
+    main(["data", "make", "maelstrom-power-production"])
     capsys.readouterr()
     assert main(["data", "list"]) == 0
     lines = {line.split()[1]: line for line in capsys.readouterr().out.splitlines() if line.startswith("A")}
     assert len(lines) == 13
     assert "no plugin" in lines["maelstrom-a2"]
     assert "not made" in lines["maelstrom-yr"]
-    assert "MB, placeholder" in lines["maelstrom-ens5mini"]
+    assert "MB, placeholder" in lines["maelstrom-power-production"]
 
 
 def test_make_verify_clean(root, capsys):

@@ -239,6 +239,9 @@ _ROWS = (
         splits={"training": "1998-2015", "test": "2016-2017"},
         request={"date": "0101", "dtype": "sfc"},
         objects=(f"{_OLD_STORE}/MAELSTROM_AP4/output.{{dtype}}.2018{{mmdd}}",),
+        sample="a quasi-geostrophic atmosphere, its imperfect ensemble and its truth; every tenth point; "
+        "humidity, cloud and rain are diagnosed by formulas",
+        placeholder=False,
         **_ENS10,
     ),
     Dataset(
@@ -248,6 +251,8 @@ _ROWS = (
         splits={},
         request={"date": "01"},
         objects=(f"{_OLD_STORE}/MAELSTROM_AP4/toy/ens5mini.{{month}}.nc",),
+        sample="forecasts of the sample of maelstrom-ens10, over Europe; humidity is diagnosed by a formula",
+        placeholder=False,
         **_ENS10,
     ),
     Dataset(

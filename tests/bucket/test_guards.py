@@ -117,9 +117,9 @@ def test_object_of_a_dataset_that_was_not_made(sample):
     bucket.serve("maelstrom-yr")
     import climetlab
 
-    with pytest.raises(BootcampError, match=r"no object .*ens5mini\.01\.nc") as caught:
-        climetlab.load_dataset("maelstrom-ens5mini", date="01")
-    assert "bootcamp data make maelstrom-ens5mini" in caught.value.cure
+    with pytest.raises(BootcampError, match=r"no object .*wind_turbine_1\.nc") as caught:
+        climetlab.load_dataset("maelstrom-power-production", wind_turbine_id=1)
+    assert "bootcamp data make maelstrom-power-production" in caught.value.cure
 
 
 def test_unknown_object_of_a_known_host(sample):
@@ -183,7 +183,7 @@ def test_request_that_the_plugin_refuses(sample):
 def test_truth_stands_beside_the_mirror(sample, root, monkeypatch):
     assert bucket.truth("maelstrom-yr") == root / "ci" / "truth" / "maelstrom-yr"
     with pytest.warns(bucket.PlaceholderWarning), pytest.raises(BootcampError, match="keeps no truth"):
-        bucket.truth("maelstrom-ens5mini")
+        bucket.truth("maelstrom-power-production")
     monkeypatch.setenv("MAELSTROM_DATA", "remote")
     with pytest.raises(BootcampError, match="Nobody knows the truth"):
         bucket.truth("maelstrom-yr")

@@ -354,6 +354,6 @@ def test_success_becomes_entries(tmp_path):
 
 def test_job_without_estimate_skips_the_check_of_space(root, monkeypatch):
     assert Job("key", ("object",)).bytes == 0
-    store = Store("maelstrom-ens5mini", root, "ci", 0)
+    store = Store("maelstrom-power-production", root, "ci", 0)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: pytest.fail("asked for free space"))
     store._check_space(store.jobs)
