@@ -17,6 +17,7 @@ import yaml
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from book_audit import DESKTOP, audit, build, link_faults, parse, serve
+from maelstrom_bootcamp.bucket.radiation import periods
 from maelstrom_bootcamp.bucket.yr.periods import PERIODS, SPLITS
 from maelstrom_bootcamp.bucket.yr.stations import CITIZENS, FAULT_SHARES, FAULTS, OFFICIAL
 
@@ -191,6 +192,30 @@ def test_data_card_tells_the_numbers_of_the_generator() -> None:
         "stuck": "are",
     }.items():
         assert f"{shares[fault]:.0%}".replace("%", " %") + f" {words}" in card
+
+
+def test_radiation_card_tells_the_numbers_of_the_generator_and_of_the_notebook() -> None:
+    card = (ROOT / "book" / "data-card-radiation.md").read_text(encoding="utf-8")
+    columns = {
+        size: {split: sum(s.columns * len(periods.PATCHES) for s in found) for split, found in parts.items()}
+        for size in ("ci", "default", "full")
+        for parts in [periods.snapshots(size)]
+    }
+    for split, (sunlight, longwave) in periods.DRAWS.items():
+        numbers = " | ".join(f"{columns[size][split]:,}" for size in columns)
+        assert f" | {numbers} | {sunlight}, {longwave} |" in card, f"{split}: {numbers}"
+    stored = nbformat.read(ROOT / "notebooks" / "03-radiation" / "1_data.ipynb", as_version=4)
+    text = "\n".join(o.text for c in stored.cells for o in c.get("outputs", []) if o.output_type == "stream")
+    budget = re.findall(r"^\S.*? +(\d+\.\d) +(\d+\.\d ± \d\.\d)", text, re.M)
+    assert len(budget) == 7
+    for ours, observed in budget:
+        assert f"| {ours} | {observed} |" in card, f"the budget has changed: {ours}, {observed}"
+    noise = re.findall(r"\d, +\d+ +(\S+) +(\S+) +(\S+)  (W/m²|K/day)$", text, re.M)
+    assert len(noise) == 6
+    for *values, unit in noise:
+        digits = 2 if unit == "K/day" else 1
+        row = " | ".join(f"{float(v):.{digits}f} {unit}" for v in values)
+        assert f"| {row} |" in card, f"the label noise has changed: {row}"
 
 
 def test_shell_examples_are_sound() -> None:
