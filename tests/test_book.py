@@ -6,6 +6,7 @@ import importlib.util
 import re
 import subprocess
 from collections.abc import Iterator
+from decimal import ROUND_HALF_UP, Decimal
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -213,8 +214,8 @@ def test_radiation_card_tells_the_numbers_of_the_generator_and_of_the_notebook()
     noise = re.findall(r"\d, +\d+ +(\S+) +(\S+) +(\S+)  (W/m²|K/day)$", text, re.M)
     assert len(noise) == 6
     for *values, unit in noise:
-        digits = 2 if unit == "K/day" else 1
-        row = " | ".join(f"{float(v):.{digits}f} {unit}" for v in values)
+        last = Decimal("0.01" if unit == "K/day" else "0.1")
+        row = " | ".join(f"{Decimal(v).quantize(last, ROUND_HALF_UP)} {unit}" for v in values)
         assert f"| {row} |" in card, f"the label noise has changed: {row}"
 
 
