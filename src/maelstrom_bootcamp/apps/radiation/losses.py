@@ -59,8 +59,8 @@ class TopScaledMAE(keras.losses.Loss):
 class LitRMSE(keras.metrics.Metric):
     """Root mean square error over all columns whose target is not 0 everywhere, in the unit of the target.
 
-    Night columns of the shortwave are right by construction; counting them would only dilute the error. For
-    heat all columns count.
+    Night columns of the shortwave are right by construction (but for min_cnn); counting them would only dilute
+    the error. For heat all columns count.
 
     Parameters
     ----------

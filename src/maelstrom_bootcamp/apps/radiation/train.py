@@ -7,7 +7,8 @@ the most of them. A training may be stopped after any epoch (see `maelstrom_boot
 command goes on. In the end the best weights are scored on the test columns and written with their model card.
 
 Networks of sunlight are trained on sunlit columns only. At night all fluxes are 0, and so is what the
-networks give, whatever their weights: more than half of the columns would cost time and teach nothing.
+networks give, whatever their weights (but for the heating rates of min_cnn and its flux at the top: a weather
+model does not ask for sunlight at night). Half of the columns would cost time and teach little.
 """
 
 # ruff: noqa: I001  (the package nn starts TensorFlow without its messages: it has to come before Keras)

@@ -192,7 +192,7 @@ def gases(at: Places, column: Air, day: int, rng: np.random.Generator) -> dict[s
     """Ozone (kg/kg) and the other gases (mol/mol), each (column, 137).
 
     The shape of ozone is that of RCEMIP (Wing et al. 2018, doi:10.5194/gmd-11-793-2018), moved down towards
-    the poles and scaled to a total of 260 to 400 Dobson units.
+    the poles and scaled to about 260 to 380 Dobson units, with a scatter of 7 %.
 
     Parameters
     ----------

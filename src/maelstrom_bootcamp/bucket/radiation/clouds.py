@@ -138,7 +138,7 @@ def _extent(
 
 def _shape(p: np.ndarray, base: np.ndarray, top: np.ndarray) -> np.ndarray:
     """0 outside of the cloud, 1 in its middle (column, 137)."""
-    # Cold thin layers: a cloud thinner than the model's layers still fills the one it lies in.
+    # At least 1200 Pa deep, so that most thin clouds meet the middle of a layer.
     middle, half = 0.5 * (base + top)[:, None], np.maximum(0.5 * (base - top), 600.0)[:, None]
     return np.clip(1 - ((p - middle) / half) ** 2, 0, 1)
 

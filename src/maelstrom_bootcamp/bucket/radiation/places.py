@@ -2,7 +2,7 @@
 
 Land, land ice and orography (ETOPO 2022, on 2 degrees) and the monthly climatology of the sea surface (NOAA
 OI SST V2, 1991-2020) are fields that ship with climt. All else is a formula with its source, or a round
-number of ours, which the data card lists.
+number of ours, as the data card says.
 """
 
 from __future__ import annotations

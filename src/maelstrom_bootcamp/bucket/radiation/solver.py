@@ -28,7 +28,7 @@ FLUXES = ("flux_dn_sw", "flux_up_sw", "flux_dn_lw", "flux_up_lw")
 BLOCK = 64
 #: Longwave bands of RRTMG inside the atmospheric window, 820 to 1180 per cm.
 _WINDOW = slice(5, 8)
-#: Largest radius of crystals that the parametrisation of Ebert and Curry (1992) covers, µm.
+#: Radii, µm, that RRTMG's parametrisations cover: of crystals (Ebert and Curry 1992) and of drops.
 _RADIUS_ICE, _RADIUS_LIQUID = (13.0, 130.0), (2.5, 60.0)
 _HALF, _LAYER = ("column", "half_level"), ("column", "level")
 _NEEDED = (
