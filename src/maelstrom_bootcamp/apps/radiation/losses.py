@@ -59,7 +59,7 @@ class TopScaledMAE(keras.losses.Loss):
 class LitRMSE(keras.metrics.Metric):
     """Root mean square error over all columns whose target is not 0 everywhere, in the unit of the target.
 
-    Night columns of the shortwave are right by construction (but for min_cnn); counting them would only dilute
+    Night columns of the shortwave are right by construction (but for min_cnn); counting them would dilute
     the error. For heat all columns count.
 
     Parameters
