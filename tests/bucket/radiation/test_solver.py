@@ -61,6 +61,8 @@ def test_global_budget_is_near_that_of_the_earth(fluxes):
 def test_heating_rate_is_that_of_a_layer_that_keeps_one_watt():
     rate = heating_rate(np.array([1.0, 0.0]), np.zeros(2), np.array([0.0, 1004.0]))
     assert rate == pytest.approx(9.80665 / 1004 * 86_400 / 1004)
+    from_below = heating_rate(np.zeros(2), np.array([0.0, 1.0]), np.array([0.0, 1004.0]))
+    assert from_below == pytest.approx(rate), "light that comes up and stays heats, too"
     assert heating_rate(np.array([3.0, 3.0]), np.array([1.0, 1.0]), np.array([1.0, 2.0])) == 0
 
 

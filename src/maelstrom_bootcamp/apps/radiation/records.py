@@ -23,6 +23,7 @@ import numpy as np
 
 from maelstrom_bootcamp.bucket import open_dataset
 from maelstrom_bootcamp.bucket.radiation.periods import record_files
+from maelstrom_bootcamp.bucket.radiation.solver import CP, G
 from maelstrom_bootcamp.errors import BootcampError
 from maelstrom_bootcamp.nn import start_quietly
 from maelstrom_bootcamp.settings import SIZES, settings
@@ -51,7 +52,7 @@ COS_ZENITH = 1  # column of sca_inputs
 DARK = 0.0252605
 ZENITH_CLASSES = 10
 #: Heating rates in a file are in K/s, those of McICA in W/(m² Pa).
-_TO_K_PER_DAY = {"mcica": 9.80665 / 1004 * 86_400}
+_TO_K_PER_DAY = {"mcica": G / CP * 86_400}
 _SECONDS = 86_400.0
 Batch = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]
 
