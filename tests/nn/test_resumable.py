@@ -36,6 +36,19 @@ def test_state_of_another_training_is_refused(model, tmp_path):
         resumable.State(path, Plan(seed=2)).stored_epochs()
 
 
+@pytest.mark.parametrize("other", [{"width": 5, "depth": 1}, {"width": 4, "depth": 2}])
+def test_state_of_another_network_is_refused_and_nothing_is_set(model, tmp_path, other):
+    state = resumable.State(tmp_path / "s.npz", Plan())
+    state.restore(model)
+    state.advance(model, {"val_loss": 1.0})
+    changed = pointwise_net(17, **other)
+    changed.compile(keras.optimizers.Adam(0.1), "mse")
+    before = changed.get_weights()
+    with pytest.raises(BootcampError, match="another network"):
+        resumable.State(tmp_path / "s.npz", Plan()).restore(changed)
+    assert all(np.array_equal(a, b) for a, b in zip(before, changed.get_weights(), strict=True))
+
+
 def test_failed_write_leaves_the_old_state(model, tmp_path, monkeypatch):
     path = tmp_path / "s.npz"
     state = resumable.State(path, Plan())

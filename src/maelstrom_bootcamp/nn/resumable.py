@@ -55,9 +55,17 @@ class State:
         if not self.path.exists():
             return
         self.history, arrays = self._read()
-        for kind, variables in (("weight", model.weights), ("optimizer", model.optimizer.variables)):
-            for i, variable in enumerate(variables):
-                variable.assign(arrays[f"{kind}{i}"])
+        own = {f"weight{i}": v for i, v in enumerate(model.weights)}
+        own |= {f"optimizer{i}": v for i, v in enumerate(model.optimizer.variables)}
+        if {k: tuple(v.shape) for k, v in own.items()} != {
+            k: v.shape for k, v in arrays.items() if not k.startswith("best")
+        }:
+            raise BootcampError(
+                f"{self.path} belongs to another network than {model.name!r} is now.",
+                "Remove it to begin anew, or build the network as it was.",
+            )
+        for name, variable in own.items():
+            variable.assign(arrays[name])
         self.best = [arrays[f"best{i}"] for i in range(len(model.weights))]
 
     def run(
