@@ -3,7 +3,7 @@ SHELL       := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book test test-fast check notebooks lab student data train bench bench-loader lock clean
+.PHONY: help book test test-fast test-whole check notebooks lab student data train bench bench-loader lock clean
 
 VENV := .venv
 PY   := $(VENV)/bin/python
@@ -67,11 +67,34 @@ book: $(READY) ## render the book from the stored outputs into _build/html
 	@jupyter-book build . --all -W --keep-going -n -q --path-output . >/dev/null; \
 	echo "The book is in $(CURDIR)/_build/html/index.html"
 
+# "make test" runs in three phases. Unit tests and notebooks: two at a time. Alone: what compares times, and the
+# browser's tests. Every phase runs, whatever failed before it. Whole reruns of trained notebooks: make test-whole.
+UNIT      := not (notebook or student or book or hub or alone or whole)
+NOTEBOOKS := (notebook or student) and not (book or hub or alone or whole)
+ALONE     := (book or hub or alone) and not whole
+WORKERS   ?= 2
+define PHASES
+failed=""; trap 'exit 130' INT; \
+phase() { \
+  echo "== $$1"; \
+  $(PY) -m pytest --cov --cov-append --cov-report= "$${@:2}" || failed="$$failed, $$1"; \
+}; \
+$(PY) -m coverage erase; \
+phase "1 of 3: unit tests" -m "$(UNIT)" -n $(WORKERS) --dist loadfile; \
+phase "2 of 3: notebooks and student edition" -m "$(NOTEBOOKS)" -n $(WORKERS) --dist worksteal; \
+phase "3 of 3: what runs alone, book, hub" -m "$(ALONE)"; \
+$(PY) -m coverage report --skip-covered --fail-under=90 || failed="$$failed, coverage"; \
+test -z "$$failed" || { echo "Failed: $${failed#, }" >&2; exit 1; }
+endef
+
 test: check ## everything: lint, unit tests, all notebooks, book, student edition, hub; coverage >= 90 %
-	@$(PY) -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
+	@$(if $(strip $(ARGS)),$(PY) -m pytest -m "not whole" --cov --cov-report=term:skip-covered $(ARGS),$(PHASES))
 
 test-fast: check ## unit tests only (under 3 minutes)
 	@$(PY) -m pytest -m "not slow and not notebook and not book and not student and not hub" $(ARGS)
+
+test-whole: $(READY) ## rerun the trained notebooks at full length: do all their claims still hold? (half an hour)
+	@$(PY) -m pytest -m whole $(ARGS)
 
 check: $(READY)
 	@ruff check --quiet . && ruff format --quiet --check .

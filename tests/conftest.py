@@ -21,6 +21,7 @@ FIXED = {
     "PYTHONHASHSEED": "0",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
+THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 DROPPED = ("CLIMETLAB_", "IPYTHON", "JUPYTER_", "MAELSTROM_DATA", "MAELSTROM_SEED", "MAELSTROM_SIZE", "XDG_")
 LAST = ("notebook", "student", "book", "hub")  # what is slow comes after the unit tests
 
@@ -30,7 +31,7 @@ hypothesis.settings.load_profile("course")
 _home: str | None = None
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Set the environment before any test module is imported; workers of xdist inherit it."""
     global _home
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -41,6 +42,9 @@ def pytest_configure() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         os.environ.setdefault(name, str(folder))
     os.environ.update(FIXED)
+    if workers := config.getoption("numprocesses", None):  # they share the cores, kernels of notebooks too
+        share = max(1, len(os.sched_getaffinity(0)) // workers)
+        os.environ.update({name: str(share) for name in THREADS})
     _home = os.environ["HOME"] = tempfile.mkdtemp(prefix="bootcamp-home-")
 
 

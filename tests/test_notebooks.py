@@ -1,4 +1,8 @@
-"""Every notebook, solutions included, runs with small parameters; stored outputs are what a new run gives."""
+"""Every notebook, solutions included, runs with small parameters; stored outputs are what a new run gives.
+
+The new run of trained notebooks, at full length, is marked ``whole`` and left to ``make test-whole``: it
+takes half an hour and compares no output, only what their check cells assert.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,12 @@ from pathlib import Path
 import papermill
 import pytest
 
-from support import NOTEBOOKS, ROOT, notebook_id, read
+from maelstrom_bootcamp.course.rules import KINDS
+from support import NOTEBOOKS, ROOT, notebook_parameters, read
 
 pytestmark = [pytest.mark.slow, pytest.mark.notebook]
 SANITIZE = ROOT / "tests" / "nbval_sanitize.cfg"
+BY_KIND = {k: [p for p in NOTEBOOKS if read(p).metadata.bootcamp.kind == k] for k in KINDS}
 
 
 def nbval(path: Path, kind: str) -> subprocess.CompletedProcess[str]:
@@ -39,7 +45,7 @@ def nbval(path: Path, kind: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=path.parent, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=notebook_id)
+@pytest.mark.parametrize("path", notebook_parameters(NOTEBOOKS))
 def test_runs_with_the_parameters_of_ci(path, tmp_path, kernel_environment):
     parameters = read(path).metadata.bootcamp.ci
     known = papermill.inspect_notebook(str(path))
@@ -54,11 +60,26 @@ def test_runs_with_the_parameters_of_ci(path, tmp_path, kernel_environment):
     )
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=notebook_id)
-def test_stored_outputs_are_those_of_a_new_run(path, kernel_environment):
-    kernel_environment.setenv("MAELSTROM_SIZE", "default")  # stored outputs come from the default size
-    result = nbval(path, read(path).metadata.bootcamp.kind)
+def run_again(path: Path, kind: str, environment: pytest.MonkeyPatch) -> None:
+    """Assert that a run with the parameters of the stored outputs agrees with them."""
+    environment.setenv("MAELSTROM_SIZE", "default")  # stored outputs come from the default size
+    result = nbval(path, kind)
     assert result.returncode == 0, result.stdout[-8000:]
+
+
+@pytest.mark.parametrize("path", notebook_parameters(BY_KIND["deterministic"]))
+def test_stored_outputs_are_those_of_a_new_run(path, kernel_environment):
+    run_again(path, "deterministic", kernel_environment)
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("path", notebook_parameters(BY_KIND["trained"]))
+def test_claims_hold_in_a_new_run(path, kernel_environment):
+    run_again(path, "trained", kernel_environment)
+
+
+def test_every_notebook_is_of_one_kind():
+    assert sorted(p for paths in BY_KIND.values() for p in paths) == sorted(NOTEBOOKS)
 
 
 @pytest.mark.parametrize("kind", ["deterministic", "trained"])

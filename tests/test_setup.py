@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
 import os
 import re
 import shutil
@@ -125,6 +126,36 @@ def test_make_help_lists_every_target():
     assert make().stdout == told
 
 
+def test_each_test_runs_in_one_phase_of_make_test():
+    """Whatever marks a test has: once, or in make test-whole instead."""
+    makefile = (ROOT / "Makefile").read_text()
+    phases = re.findall(r'^phase .*-m "\$\((\w+)\)"', makefile, re.MULTILINE)
+    assert len(phases) == 3
+    chosen = [re.search(rf"^{name} +:= (.+)$", makefile, re.MULTILINE)[1] for name in phases]
+    marks = [m.partition(":")[0] for m in PROJECT["tool"]["pytest"]["ini_options"]["markers"]]
+    for has in itertools.product([True, False], repeat=len(marks)):
+        test = dict(zip(marks, has, strict=True))
+        assert sum(eval(phase, {}, test) for phase in chosen) == (not test["whole"]), test
+
+
+def test_make_test_runs_all_phases_whatever_fails(tmp_path):
+    """A pytest of straw: the second phase fails, the third still runs, and make says which one failed."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    straw = tmp_path / "python"
+    straw.write_text('#!/bin/sh\necho "$@" >>said\ncase "$*" in *"worksteal"*) exit 1;; esac\n')
+    straw.chmod(0o755)
+    quick = ["-o", "check", f"PY={straw}", "READY=", "test"]
+    result = make(*quick, folder=tmp_path)
+    said = (tmp_path / "said").read_text().splitlines()
+    assert [line.split()[1] for line in said] == ["coverage", "pytest", "pytest", "pytest", "coverage"]
+    assert result.returncode != 0
+    assert "Failed: 2 of 3: notebooks and student edition\n" in result.stderr
+    straw.write_text('#!/bin/sh\necho "$@" >said\n')
+    assert make(*quick, folder=tmp_path).returncode == 0
+    assert make(*quick, 'ARGS=-k "this or that"', folder=tmp_path).returncode == 0
+    assert (tmp_path / "said").read_text().endswith("-k this or that\n")
+
+
 def test_make_names_the_cure_when_there_is_no_python(tmp_path):
     for name in ("Makefile", "requirements.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
@@ -210,6 +241,7 @@ def test_readme_tells_of_every_target():
         "book",
         "test",
         "test-fast",
+        "test-whole",
         "notebooks",
         "lab",
         "student",

@@ -108,6 +108,7 @@ BROKEN = {
     "no chapter": ("metadata", metadata(chapter="")),
     "unknown parameter": ("metadata", metadata(ci={"nope": 1})),
     "no ci": ("metadata", lambda nb: nb.metadata.bootcamp.pop("ci")),
+    "alone, no reason": ("metadata", metadata(alone=True)),
     "trained, unchecked": (
         "metadata",
         lambda nb: (metadata(kind="trained")(nb), untag("assert np.isclose")(nb)),

@@ -21,7 +21,7 @@ from maelstrom_bootcamp.course.student import (
     student_notebooks,
 )
 from maelstrom_bootcamp.errors import BootcampError
-from support import NOTEBOOKS, ROOT, TEMPLATE, notebook_id, read
+from support import NOTEBOOKS, ROOT, TEMPLATE, notebook_id, notebook_parameters, read
 
 WITH_EXERCISES = [p for p in NOTEBOOKS if exercises(read(p))]
 
@@ -88,7 +88,7 @@ def run(nb, path, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.student
-@pytest.mark.parametrize("path", WITH_EXERCISES, ids=notebook_id)
+@pytest.mark.parametrize("path", notebook_parameters(WITH_EXERCISES))
 def test_stops_at_the_first_exercise(path, tmp_path, kernel_environment):
     student = student_edition(read(path))
     if not any(STUB in c.source for c in student.cells):

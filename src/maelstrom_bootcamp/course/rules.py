@@ -173,6 +173,8 @@ def _metadata(nb: Notebook) -> Found:
     unknown = set(own.get("ci", {})) - set(parameters(nb))
     if "ci" not in own or unknown:
         yield None, f"metadata.bootcamp.ci is missing or names unknown parameters {sorted(unknown)}"
+    if "alone" in own and not (isinstance(own["alone"], str) and own["alone"].strip()):
+        yield None, "metadata.bootcamp.alone does not say why no other test may run beside this notebook"
     if own.get("kind") == "trained" and not any("check" in tags(c) for _, c in _code(nb)):
         yield None, "a trained notebook needs at least one check cell"
 
