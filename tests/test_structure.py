@@ -129,6 +129,8 @@ BROKEN = {
     "count": ("counts", lambda nb: cell(nb, "import numpy").update(execution_count=7)),
     "not run": ("counts", lambda nb: cell(nb, "import numpy").update(execution_count=None)),
     "empty cell": ("counts", lambda nb: cell(nb, "import numpy").update(source=" ")),
+    "changed after the run": ("stale", replace("hours: int = 24", "hours: int = 25")),
+    "run elsewhere": ("stale", lambda nb: nb.metadata.pop("bootcamp_ran")),
     "long cell": ("length", lambda nb: cell(nb, "import numpy").update(source="x = 1\n" * 21)),
     "long check": ("length", lambda nb: cell(nb, "assert np").update(source="assert True\n" * 21)),
     "stderr": ("stderr", output(output_type="stream", name="stderr", text="UserWarning")),

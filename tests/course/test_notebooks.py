@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from maelstrom_bootcamp.course import notebooks as tool
 from maelstrom_bootcamp.course.project import find_notebooks, project_root
-from maelstrom_bootcamp.course.rules import check_file
+from maelstrom_bootcamp.course.rules import RAN, check, check_file, fingerprint
 from maelstrom_bootcamp.errors import BootcampError
 from support import TEMPLATE, read
 
@@ -66,6 +66,7 @@ def test_clean_drops_what_changes_from_run_to_run():
     tool.clean(nb, outputs=False)
     assert nb == read(TEMPLATE)
     tool.clean(nb)
+    assert RAN not in nb.metadata
     assert all(not c.outputs and c.execution_count is None for c in nb.cells if c.cell_type == "code")
 
 
@@ -79,6 +80,7 @@ def test_run_stores_outputs_in_order_and_runs_in_the_notebooks_folder(project, c
     assert nb.cells[1].outputs[0].data["text/plain"] == "'01-a'"
     assert not {"widgets", "papermill"} & set(nb.metadata)
     assert "version" not in nb.metadata.language_info
+    assert nb.metadata[RAN] == fingerprint(nb)
     assert all(not c.metadata for c in nb.cells)
     text = path.read_text()
     tool.run(path)
@@ -121,6 +123,10 @@ def test_script_and_back_is_the_same_notebook(project, capsys):
     nb = read(path)
     assert any(c.source.startswith("All boxes have") for c in nb.cells)
     assert not check_file(path), "outputs, counts and metadata of the other cells are kept"
+    script.write_text(script.read_text().replace("hours: int = 24", "hours: int = 25"))
+    os.utime(path, (1, 1))
+    tool.main(["update", "template"])
+    assert "stale" in {p.rule for p in check(read(path))}, "code that was not run is told"
 
 
 def test_update_leaves_a_newer_notebook_alone_and_makes_new_ones(project, capsys):

@@ -22,7 +22,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from maelstrom_bootcamp.course.project import NOTEBOOKS, find_notebooks, project_root
-from maelstrom_bootcamp.course.rules import check_file, check_outputs
+from maelstrom_bootcamp.course.rules import RAN, check_file, check_outputs, fingerprint
 from maelstrom_bootcamp.errors import BootcampError
 
 SCRIPTS = Path(".make") / "py"  # scripts of to-py, beside the notebooks' own folders, not committed
@@ -88,6 +88,7 @@ def run(path: Path) -> float:
             f"{path.name} has outputs that must not be stored:\n" + "\n".join(map(str, problems)),
             "Change the cells named above; nothing was stored.",
         )
+    nb.metadata[RAN] = fingerprint(nb)
     write(nb, path)
     return seconds
 
@@ -99,8 +100,10 @@ def clean(nb: nbformat.NotebookNode, *, outputs: bool = True) -> None:
     ----------
     nb : nbformat.NotebookNode
     outputs : bool
-        Drop outputs and execution counts as well.
+        Drop outputs, execution counts and the fingerprint of the code that was run as well.
     """
+    if outputs:
+        nb.metadata.pop(RAN, None)
     for key in ("papermill", "widgets", "signature", "toc"):
         nb.metadata.pop(key, None)
     nb.metadata.kernelspec = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}

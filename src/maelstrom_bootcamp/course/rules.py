@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import hashlib
 import json
 import re
 import tokenize
@@ -20,6 +21,7 @@ MAX_LINES = 20
 MAX_IMAGE = 300_000  # bytes
 MAX_FILE = 2_000_000  # bytes
 KINDS = ("deterministic", "trained")
+RAN = "bootcamp_ran"  # key in the metadata: fingerprint of the code that made the stored outputs
 HEAD = (r"^## Objectives$", r"^## Prerequisites$", r"\*\*Time:\*\* \d+ minutes", r"\*\*Hardware:\*\* \S")
 CLOSING = ["What you have seen", "What is next", "References"]
 
@@ -142,6 +144,22 @@ def parameters(nb: Notebook) -> dict[str, str]:
     return names
 
 
+def fingerprint(nb: Notebook) -> str:
+    """Return a short hash of all code of a notebook; ``make notebooks`` stores it with the outputs.
+
+    Parameters
+    ----------
+    nb : nbformat.NotebookNode
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits; the same whatever the outputs, the text and the space around cells.
+    """
+    sources = [cell.source.strip() for _, cell in _code(nb)]
+    return hashlib.sha256(json.dumps(sources).encode()).hexdigest()[:16]
+
+
 def _statements(source: str) -> list[ast.stmt]:
     try:
         return ast.parse(source).body
@@ -235,6 +253,11 @@ def _counts(nb: Notebook) -> Found:
             return  # all later ones are wrong as well
 
 
+def _stale(nb: Notebook) -> Found:
+    if nb.metadata.get(RAN) != fingerprint(nb):
+        yield None, "code was changed after the outputs were stored: run make notebooks with its name"
+
+
 def _length(nb: Notebook) -> Found:
     for index, cell in _code(nb):
         lines = [s for s in cell.source.strip().splitlines() if s.strip() not in (BEGIN, END)]
@@ -320,6 +343,7 @@ RULES: dict[str, Callable[[Notebook], Found]] = {
     "parameters": _parameters,
     "closing": _closing,
     "counts": _counts,
+    "stale": _stale,
     "length": _length,
     "stderr": _stderr,
     "errors": _errors,
