@@ -204,3 +204,16 @@ def test_interval_holds_the_truth_where_single_cases_would_not():
 def test_bad_groups(a, groups, options, text):
     with pytest.raises(BootcampError, match=text):
         paired_group_bootstrap(a, a, groups, 20, **options)
+
+
+def test_dates_far_apart_are_one_run_if_asked_for():
+    rng = np.random.default_rng(0)
+    dates = np.datetime64("2016-01-01", "ns") + np.arange(12) * np.timedelta64(10, "D")
+    a, b = (xr.DataArray(rng.normal(size=12), {"time": dates}, ("time",)) for _ in range(2))
+    with pytest.raises(BootcampError, match="less than two blocks"):
+        paired_block_bootstrap(a, b, block=3)
+    found = paired_block_bootstrap(a, b, block=3, longest_gap=None)
+    assert found == paired_block_bootstrap(a.values, b.values, block=3)
+    with pytest.raises(BootcampError, match="less than two blocks"):
+        paired_block_bootstrap(a, b, block=3, longest_gap=9)
+    assert found == paired_block_bootstrap(a, b, block=3, longest_gap=10)

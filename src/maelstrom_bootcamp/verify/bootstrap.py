@@ -39,6 +39,7 @@ def paired_block_bootstrap(
     relative: bool = False,
     confidence: float = 0.95,
     dim: str = "time",
+    longest_gap: int | None = 3,
 ) -> Interval:
     """Difference of the mean scores of two methods, with a confidence interval.
 
@@ -47,7 +48,7 @@ def paired_block_bootstrap(
     a, b : xarray.DataArray or numpy.ndarray
         Score of each method on each date (same dates, same order). Arrays: dates along the first axis.
         DataArrays: dates along `dim`; with a coordinate of datetimes, blocks do not reach across gaps longer
-        than three days, and each run of dates keeps its share in every resample.
+        than `longest_gap`, and each run of dates keeps its share in every resample.
     block : int
         Length of a block in dates. Longer than the memory of the weather, much shorter than the sample.
     n : int
@@ -60,6 +61,8 @@ def paired_block_bootstrap(
         Confidence of the interval, 0 < confidence < 1.
     dim : str
         Dimension of the dates.
+    longest_gap : int, optional
+        Days between neighbours in a run of dates. None: all dates are one run, e.g. if all are weeks apart.
 
     Returns
     -------
@@ -91,7 +94,7 @@ def paired_block_bootstrap(
     precipitation forecasts. Wea. Forecasting 14, 155-167 (paired resampling of days).
     """
     values_a, values_b, dates, template = _prepare(a, b, dim)
-    runs = _runs(dates, len(values_a))
+    runs = _runs(None if longest_gap is None else dates, len(values_a), longest_gap)
     if block < 1 or n < 1 or not 0 < confidence < 1:
         raise BootcampError(
             f"Blocks of {block} dates, {n} resamples and a confidence of {confidence} do not do.",
@@ -239,7 +242,7 @@ def _prepare(a: Any, b: Any, dim: str) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return values_a, values_b, dates, template
 
 
-def _runs(dates: np.ndarray | None, n_dates: int, longest_gap: int = 3) -> list[np.ndarray]:
+def _runs(dates: np.ndarray | None, n_dates: int, longest_gap: int | None = 3) -> list[np.ndarray]:
     """Indices of the dates, in runs without gaps."""
     if dates is None:
         return [np.arange(n_dates)]

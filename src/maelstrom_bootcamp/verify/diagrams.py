@@ -42,9 +42,9 @@ def reliability_diagram(observed: Mapping[str, xr.DataArray], ax: Axes | None = 
     fig, ax
         On the diagonal: reliable. Too flat a line: too narrow intervals.
     """
-    fig, ax = _axes(ax, (4.6, 4.4))
+    fig, ax = open_axes(ax, (4.6, 4.4))
     ax.plot([0, 1], [0, 1], color=GREY, lw=1, label="reliable")
-    for (name, values), style in zip(observed.items(), _styles(observed), strict=True):
+    for (name, values), style in zip(observed.items(), styles(observed), strict=True):
         ax.plot(scores.quantile_levels(values), values.values, label=name, **style)
     ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     ax.set_xlabel("probability level of the quantile (1)")
@@ -75,8 +75,8 @@ def score_by_lead_time(
     -------
     fig, ax
     """
-    fig, ax = _axes(ax, (6.4, 3.8))
-    for (name, value), style in zip(values.items(), _styles(values), strict=True):
+    fig, ax = open_axes(ax, (6.4, 3.8))
+    for (name, value), style in zip(values.items(), styles(values), strict=True):
         hours = _hours(value)
         ax.plot(hours, value.values, label=name, **style)
         if bands and name in bands:
@@ -124,7 +124,7 @@ def error_map(
         raise BootcampError(
             f"A map needs the dimensions y and x, not {error.dims}.", "Average over the others."
         )
-    fig, ax = _axes(ax, (5.6, 4.6))
+    fig, ax = open_axes(ax, (5.6, 4.6))
     error = error.transpose("y", "x")
     if limit is None:
         limit = float(np.nanpercentile(np.abs(error.values), 99)) or 1.0
@@ -155,7 +155,7 @@ def quantile_histogram(observed: Mapping[str, xr.DataArray], ax: Axes | None = N
     fig, ax
         Grey lines: the share of a reliable forecast. U-shaped: too narrow; sloping: biased.
     """
-    fig, ax = _axes(ax, (6.0, 3.8))
+    fig, ax = open_axes(ax, (6.0, 3.8))
     levels = None
     for i, (name, values) in enumerate(observed.items()):
         found = scores.quantile_levels(values)
@@ -211,12 +211,12 @@ def error_histogram(
     -------
     fig, ax
     """
-    fig, ax = _axes(ax, (6.0, 3.8))
+    fig, ax = open_axes(ax, (6.0, 3.8))
     flat = {name: _finite(values) for name, values in errors.items()}
     if limit is None:
         limit = max(float(np.abs(values).max()) for values in flat.values()) or 1.0
     edges = np.linspace(-limit, limit, bins + 1)
-    for (name, values), style in zip(flat.items(), _styles(flat), strict=True):
+    for (name, values), style in zip(flat.items(), styles(flat), strict=True):
         density, _ = np.histogram(values, edges)
         share = density / values.size
         ax.stairs(share, edges, label=name, color=style["color"], linestyle=style["linestyle"], lw=1.6)
@@ -243,8 +243,8 @@ def spectra(
     -------
     fig, ax
     """
-    fig, ax = _axes(ax, (6.0, 3.8))
-    for (name, values), style in zip(variances.items(), _styles(variances), strict=True):
+    fig, ax = open_axes(ax, (6.0, 3.8))
+    for (name, values), style in zip(variances.items(), styles(variances), strict=True):
         ax.plot(values["wavelength"], values, label=name, **style | {"marker": None})
     ax.set(xscale="log", yscale="log", xlabel="wavelength (km)", ylabel=ylabel)
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -255,7 +255,8 @@ def spectra(
     return fig, ax
 
 
-def _axes(ax: Axes | None, size: tuple[float, float]) -> tuple[Figure, Axes]:
+def open_axes(ax: Axes | None, size: tuple[float, float]) -> tuple[Figure, Axes]:
+    """Give axes the look of the course; make them, of so many inches, if there are none."""
     if ax is None:
         _, ax = plt.subplots(figsize=size, layout="constrained", facecolor="white")
     ax.set_facecolor("white")
@@ -263,8 +264,8 @@ def _axes(ax: Axes | None, size: tuple[float, float]) -> tuple[Figure, Axes]:
     return ax.get_figure(), ax
 
 
-def _styles(names: Mapping[str, object]) -> list[dict]:
-    """One look per name: black for the reference, the others by their order among themselves."""
+def styles(names: Mapping[str, object]) -> list[dict]:
+    """Give one look to each name: black for the reference, the others by their order among themselves."""
     looks, i = [], 0
     for name in names:
         if name in REFERENCES:

@@ -35,19 +35,19 @@ def mae(forecast: xr.DataArray, target: xr.DataArray, dims: Dims = None) -> xr.D
         In the unit of the forecast; 0 is perfect.
     """
     forecast, target = matched(forecast, target)
-    return scores.continuous.mae(forecast, target, reduce_dims=_reduced(forecast, dims))
+    return scores.continuous.mae(forecast, target, reduce_dims=reduced_dims(forecast, dims))
 
 
 def rmse(forecast: xr.DataArray, target: xr.DataArray, dims: Dims = None) -> xr.DataArray:
     """Root mean square error, sqrt(mean((f - o)^2)). Parameters and unit as for `mae`."""
     forecast, target = matched(forecast, target)
-    return scores.continuous.rmse(forecast, target, reduce_dims=_reduced(forecast, dims))
+    return scores.continuous.rmse(forecast, target, reduce_dims=reduced_dims(forecast, dims))
 
 
 def bias(forecast: xr.DataArray, target: xr.DataArray, dims: Dims = None) -> xr.DataArray:
     """Mean error, mean(f - o): positive where the forecast is too warm. Parameters and unit as for `mae`."""
     forecast, target = matched(forecast, target)
-    return scores.continuous.mean_error(forecast, target, reduce_dims=_reduced(forecast, dims))
+    return scores.continuous.mean_error(forecast, target, reduce_dims=reduced_dims(forecast, dims))
 
 
 def share_of_large_errors(
@@ -71,7 +71,7 @@ def share_of_large_errors(
     """
     forecast, target = matched(forecast, target)
     near = scores.continuous.percent_within_x(
-        forecast, target, threshold, reduce_dims=_reduced(forecast, dims), is_inclusive=True
+        forecast, target, threshold, reduce_dims=reduced_dims(forecast, dims), is_inclusive=True
     )
     return 1 - near / 100
 
@@ -102,7 +102,7 @@ def quantile_score(forecast: xr.DataArray, target: xr.DataArray, q: float, dims:
     if not 0 < q < 1:
         raise BootcampError(f"q={q} is not a probability level.", "Give a number between 0 and 1, as 0.9.")
     forecast, target = matched(forecast, target)
-    return scores.continuous.quantile_score(forecast, target, q, reduce_dims=_reduced(forecast, dims))
+    return scores.continuous.quantile_score(forecast, target, q, reduce_dims=reduced_dims(forecast, dims))
 
 
 def mean_quantile_score(forecast: xr.DataArray, target: xr.DataArray, dims: Dims = None) -> xr.DataArray:
@@ -208,7 +208,7 @@ def crps_ensemble(
     # Where one member is missing, the whole ensemble is: the library would score a smaller one.
     forecast = forecast.where(forecast.notnull().all(member))
     return scores.probability.crps_for_ensemble(
-        forecast, target, member, method="fair" if fair else "ecdf", reduce_dims=_reduced(one, dims)
+        forecast, target, member, method="fair" if fair else "ecdf", reduce_dims=reduced_dims(one, dims)
     )
 
 
@@ -241,7 +241,7 @@ def coverage(
     lower, known = matched(level(forecast, low), target)
     upper, _ = matched(level(forecast, high), target)
     inside = (lower <= known) & (known <= upper)
-    return inside.where(lower.notnull() & upper.notnull()).mean(_reduced(lower, dims))
+    return inside.where(lower.notnull() & upper.notnull()).mean(reduced_dims(lower, dims))
 
 
 def sharpness(
@@ -264,7 +264,7 @@ def sharpness(
         In the unit of the forecast.
     """
     width = level(forecast, high) - level(forecast, low)
-    return width.mean(_reduced(width, dims))
+    return width.mean(reduced_dims(width, dims))
 
 
 def reliability(forecast: xr.DataArray, target: xr.DataArray, dims: Dims = None) -> xr.DataArray:
@@ -287,7 +287,7 @@ def reliability(forecast: xr.DataArray, target: xr.DataArray, dims: Dims = None)
     quantile_levels(forecast)
     one, known = matched(forecast.isel(quantile=0, drop=True), target)
     below = (known <= forecast).where(known.notnull() & forecast.notnull())
-    return below.mean(_reduced(one, dims)).transpose("quantile", ...)
+    return below.mean(reduced_dims(one, dims)).transpose("quantile", ...)
 
 
 def skill(score: xr.DataArray | float, reference: xr.DataArray | float) -> xr.DataArray | float:
@@ -351,7 +351,8 @@ def matched(forecast: xr.DataArray, target: xr.DataArray) -> tuple[xr.DataArray,
     return forecast.where(both), target.where(both)
 
 
-def _reduced(field: xr.DataArray, dims: Dims) -> list[Hashable]:
+def reduced_dims(field: xr.DataArray, dims: Dims) -> list[Hashable]:
+    """Dimensions to average over, all for None; a BootcampError if the field lacks one."""
     if dims is None:
         return list(field.dims)
     wanted = [dims] if isinstance(dims, str) else list(dims)
