@@ -289,6 +289,18 @@ def test_dask_reads_in_one_thread(root):
     assert dask.config.get("scheduler") == "synchronous"
 
 
+def test_no_list_of_all_modules_for_each_date(root, monkeypatch):
+    guards.install()
+    import climetlab.aaa
+    import climetlab.utils
+    from climetlab.wrappers import get_wrapper
+
+    monkeypatch.setattr(climetlab.aaa, "loaded_modules", lambda: pytest.fail("all modules were listed"))
+    assert get_wrapper("2020-07-06").to_datetime_list()[0].year == 2020
+    assert climetlab.utils.module_loaded("sys")
+    assert not climetlab.utils.module_loaded("no_such_module")
+
+
 def child(code, home, **environment):
     """Run a fresh interpreter with an empty HOME."""
     prologue = (

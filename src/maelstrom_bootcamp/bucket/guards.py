@@ -1,8 +1,8 @@
 """Guards that turn CliMetLab's hangs into errors and keep it from writing where it should not.
 
 CliMetLab 0.24 retries a failing request 500 times at intervals of 120 s, asks a server on the internet about
-a misspelt name, and writes its settings into the home directory when it is imported. All guards live in
-memory; no plugin is changed.
+a misspelt name, writes its settings into the home directory when it is imported, and lists all modules of
+Python for every date. All guards live in memory; no plugin is changed.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ def install() -> None:
         _install_settings(scratch)
         _install_network_guards()
         _install_silence()
+        _install_quick_look()
         _install_dask()
 
 
@@ -228,6 +229,18 @@ def _replace_everywhere(attribute: str, old: object, new: object) -> None:
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] == "climetlab" and vars(module).get(attribute) is old:
             setattr(module, attribute, new)
+
+
+def _install_quick_look() -> None:
+    # CliMetLab asks whether torch is loaded for every date that it compares, and lists all modules each time:
+    # once TensorFlow is there, with its thousands, that took most of the time to open runs of maelstrom-yr.
+    import climetlab.utils
+
+    _replace_everywhere("module_loaded", climetlab.utils.module_loaded, _is_loaded)
+
+
+def _is_loaded(name: str) -> bool:
+    return name in sys.modules
 
 
 def _install_dask() -> None:
