@@ -16,6 +16,8 @@ import pytest
 PUBLISHED = [
     (ens10.mlp, {}, 2_562),
     (ens10.mlp, {"n_variables": 11}, 3_586),
+    (ens10.lenet, {}, 31_574),
+    (ens10.lenet, {"n_variables": 11}, 36_182),
     (ens10.unet, {}, 633_698),
     (ens10.unet, {"n_variables": 11}, 636_002),
     (ens10.transformer, {}, 4_164_673),
@@ -26,11 +28,18 @@ PUBLISHED = [
     (downscaling.critic, {}, 1_584_641),
     (power.deepcluster, {}, 28_055_104),
 ]
-UNTRAINED = {"ens10_unet": 1_600, "sha_unet": 3_360, "critic": 1_920, "deepcluster": 57_216}
+UNTRAINED = {
+    "ens10_lenet": 224,
+    "ens10_unet": 1_600,
+    "sha_unet": 3_360,
+    "critic": 1_920,
+    "deepcluster": 57_216,
+}
 SMALL_GRID = {"rows": 8, "columns": 16}
 SMALL_GLOBE = {"rows": 9, "columns": 12}
 SMALL = [
     (ens10.mlp, {}, (2,)),
+    (ens10.lenet, SMALL_GLOBE, (9, 12, 2)),
     (ens10.unet, SMALL_GLOBE, (9, 12, 2)),
     (ens10.transformer, {"members": 3, **SMALL_GLOBE}, (9, 12, 2)),
     (downscaling.sha_unet, {"features": 4, **SMALL_GRID}, {"t2m": (8, 16, 1), "z": (8, 16, 1)}),
@@ -47,6 +56,9 @@ BAD = [
     (ens10.unet, {"rows": 3}, "rows=3"),
     (ens10.transformer, {"members": 1}, "members=1"),
     (ens10.transformer, {"kernel_size": 4}, "kernel_size=4"),
+    (ens10.transformer, {"own": 11}, "own=11"),
+    (ens10.lenet, {"features": (8, 0, 4)}, "features[1]=0"),
+    (ens10.lenet, {"columns": 2}, "columns=2"),
     (ens10.transformer, {"columns": 1}, "columns=1"),
     (downscaling.sha_unet, {"rows": 100}, "rows=100"),
     (downscaling.sha_unet, {"columns": True}, "columns=True"),

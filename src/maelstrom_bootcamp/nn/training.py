@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import pandas as pd
 import tensorflow as tf
 
 from maelstrom_bootcamp.errors import BootcampError
 from maelstrom_bootcamp.nn.losses import QuantileLoss
+
+WARM_UP = 0.05  # of all updates, in which the rate of `cosine_rate` rises
 
 
 def set_seed(seed: int, deterministic: bool = True) -> None:
@@ -76,6 +80,74 @@ def cosine_restarts(
     return keras.optimizers.schedules.CosineDecayRestarts(
         learning_rate, first_decay_steps=steps, t_mul=1.0, m_mul=1.0, alpha=lowest / learning_rate
     )
+
+
+def cosine_rate(done: float, highest: float) -> float:
+    """Learning rate that rises for a twentieth of the training, and then falls like a cosine to 0.
+
+    Parameters
+    ----------
+    done : float
+        How much of the training is over, 0 to 1.
+    highest : float
+
+    Returns
+    -------
+    float
+    """
+    if done < WARM_UP:
+        return highest * done / WARM_UP
+    return highest * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP))) / 2
+
+
+def adam(
+    learning_rate: float, *, ema: float | None = None, weight_decay: float = 0.0, clip: float = 0.0
+) -> keras.optimizers.Optimizer:
+    """Adam with what short trainings gain from.
+
+    Parameters
+    ----------
+    learning_rate : float
+    ema : float, optional
+        Momentum of a moving average of the weights, see `averaged_weights`.
+    weight_decay : float
+        Of AdamW, biases apart; 0 is Adam.
+    clip : float
+        Longest gradient of each variable; 0: any.
+
+    Returns
+    -------
+    keras.optimizers.Optimizer
+    """
+    more: dict[str, Any] = {} if ema is None else {"use_ema": True, "ema_momentum": ema}
+    more |= {"clipnorm": clip} if clip else {}
+    if not weight_decay:
+        return keras.optimizers.Adam(learning_rate, **more)
+    made = keras.optimizers.AdamW(learning_rate, weight_decay=weight_decay, **more)
+    made.exclude_from_weight_decay(var_names=["bias"])
+    return made
+
+
+def averaged_weights(model: keras.Model) -> list[np.ndarray]:
+    """The weights that count: of the optimiser's moving average, if it keeps one.
+
+    Parameters
+    ----------
+    model : keras.Model
+        With its optimiser. Its own weights stay as they are: a training that went on from the average would
+        lag behind.
+
+    Returns
+    -------
+    list of numpy.ndarray
+    """
+    raw = model.get_weights()
+    if not getattr(model.optimizer, "use_ema", False):
+        return raw
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    average = model.get_weights()
+    model.set_weights(raw)
+    return average
 
 
 def compile_model(

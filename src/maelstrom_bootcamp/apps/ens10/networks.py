@@ -3,8 +3,9 @@
 What goes in are the 7 variables of a pressure level (tasks Z500 and T850) or the 11 variables at the surface
 (task T2m), normalised. What comes out describes a normal distribution at each grid point, see each network.
 
-Own code after the baselines of ENS-10, github.com/spcl/ens10 (``baselines/models``) and, for the transformer,
-github.com/4castRenewables/ens10 (``baselines/models/tformer.py``); Ashkboos et al. (2022), arXiv:2206.14786.
+Own code after the baselines of ENS-10, github.com/spcl/ens10 (``baselines/models``), github.com/sashkboos/
+ens10-d3.7 (``baselines/models/LeNet.py``) and, for the transformer, github.com/4castRenewables/ens10
+(``baselines/models/tformer.py``); Ashkboos et al. (2022), arXiv:2206.14786.
 First weights are those of Keras; the originals start with PyTorch's.
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 from maelstrom_bootcamp.errors import BootcampError
-from maelstrom_bootcamp.nn.blocks import check_counts, check_multiple, conv_norm
+from maelstrom_bootcamp.nn.blocks import BATCH_NORM, check_counts, check_multiple, conv_norm
 
 import keras
 from keras import layers, ops
@@ -58,6 +59,60 @@ def mlp(n_variables: int = 7, *, hidden: int = 128) -> keras.Model:
     inputs = keras.Input((2 * n_variables + LOCATION,), name="predictors")
     x = layers.Dense(hidden, activation="relu", name="hidden")(inputs)
     return keras.Model(inputs, layers.Dense(2, name="head")(x), name="ens10_mlp")
+
+
+def lenet(
+    n_variables: int = 7,
+    *,
+    rows: int = ROWS,
+    columns: int = COLUMNS,
+    features: tuple[int, int, int] = (64, 32, 16),
+) -> keras.Model:
+    """Build the network that corrects each grid point with an eye on its surroundings of 7 x 7 points.
+
+    It has exactly 31,574 trainable parameters for 7 variables, and 36,182 for 11. The original cuts out the
+    surroundings of each point and lets three convolutions shrink them to one point. Sliding over the globe
+    is the same, and does not compute again what neighbours share. Beyond a pole the last row is repeated, as
+    in the original; beyond 180 degrees the globe goes on, where the original repeats its last column, too.
+
+    Parameters
+    ----------
+    n_variables : int
+        Forecast variables; ensemble mean and spread of each go in.
+    rows, columns : int
+        Grid points from north to south and around the globe.
+    features : tuple of int
+        Channels of the three convolutions.
+
+    Returns
+    -------
+    keras.Model
+        Input ``(batch, rows, columns, 2 * n_variables + 3)``: means and spreads in turn, and three numbers
+        for the place of each grid point, which only the last two layers see. Output ``(batch, rows, columns,
+        2)`` with the meaning it has in `mlp`.
+
+    Raises
+    ------
+    BootcampError
+        If an argument is not a whole number >= 1, or the globe is narrower than 3 points.
+
+    References
+    ----------
+    ``LeNet.py`` of github.com/sashkboos/ens10-d3.7.
+    """
+    check_counts(n_variables=n_variables, rows=rows, columns=columns)
+    check_counts(**{f"features[{i}]": width for i, width in enumerate(features)})
+    margin = len(features)
+    if columns < margin:
+        raise BootcampError(f"columns={columns} is narrower than a surrounding.", f"Give at least {margin}.")
+    inputs = keras.Input((rows, columns, 2 * n_variables + LOCATION), name="predictors")
+    x = _around_the_globe(inputs[..., :-LOCATION], margin, "surroundings", poles="repeat")
+    for i, channels in enumerate(features, start=1):
+        x = layers.Conv2D(channels, 3, activation="elu", name=f"conv{i}")(x)
+        x = layers.BatchNormalization(name=f"norm{i}", **BATCH_NORM["pytorch"])(x)
+    x = layers.Concatenate(name="and_place")([x, inputs[..., -LOCATION:]])
+    x = layers.Dense(6, name="narrow")(x)
+    return keras.Model(inputs, layers.Dense(2, name="head")(x), name="ens10_lenet")
 
 
 def unet(
@@ -122,6 +177,7 @@ def transformer(
     features: int = 8,
     heads: int = 16,
     kernel_size: int = 5,
+    own: int | None = None,
 ) -> keras.Model:
     """Build the network in which the members of an ensemble look at each other.
 
@@ -146,6 +202,10 @@ def transformer(
         Heads of the attention.
     kernel_size : int
         Width of the convolutions in pixels; odd.
+    own : int, optional
+        Channel with the member's own forecast of the target. What the network gives is then added to it, so
+        that a small correction is easy to learn; the public code does not, and first has to learn to repeat
+        the forecast.
 
     Returns
     -------
@@ -166,6 +226,8 @@ def transformer(
     check_counts(n_variables=n_variables, members=members, rows=rows, columns=columns, features=features)
     check_counts(heads=heads, kernel_size=kernel_size)
     _check_transformer(members, columns, kernel_size)
+    if own is not None and own not in range(n_variables):
+        raise BootcampError(f"own={own} is no channel of {n_variables}.", "Count from 0.")
     inputs = keras.Input((members, rows, columns, n_variables), name="members")
     x = ops.reshape(inputs, (-1, rows, columns, n_variables))  # a member is a sample, until they meet
     for i in (1, 2, 3):
@@ -185,8 +247,12 @@ def transformer(
     moved = value + ops.einsum("bcij,bisc->bjsc", weights, perturbation)
     moved = ops.reshape(moved, (-1, rows, columns, heads))
     x = layers.Add(name="residual")([layers.Conv2D(features, 1, name="attention_out")(moved), x])
-    x = layers.Conv2D(1, 1, name="head")(layers.ReLU(name="residual_relu")(x))
+    start = "glorot_uniform" if own is None else "zeros"  # of a correction: nothing
+    x = layers.ReLU(name="residual_relu")(x)
+    x = layers.Conv2D(1, 1, kernel_initializer=start, name="head")(x)
     corrected = ops.reshape(x, (-1, members, rows, columns))
+    if own is not None:
+        corrected = corrected + inputs[..., own]
     return keras.Model(inputs, _mean_and_spread(corrected, members), name="ens10_transformer")
 
 
@@ -208,15 +274,18 @@ def _double(x: Any, rows: int, name: str) -> Any:
     return layers.Concatenate(axis=1, name=f"{name}_repeat")([first, x])
 
 
-def _around_the_globe(x: Any, width: int, name: str) -> Any:
-    """Pad fields ``(batch, y, x, channels)``: periodic in longitude, with 0 at the poles."""
+def _around_the_globe(x: Any, width: int, name: str, poles: str = "zero") -> Any:
+    """Pad fields ``(batch, y, x, channels)``: periodic in longitude; 0 or the last row beyond the poles."""
     if width == 0:
         return x
     columns = x.shape[2]
     east = layers.Cropping2D(((0, 0), (columns - width, 0)), name=f"{name}_east")(x)
     west = layers.Cropping2D(((0, 0), (0, columns - width)), name=f"{name}_west")(x)
     x = layers.Concatenate(axis=2, name=f"{name}_globe")([east, x, west])
-    return layers.ZeroPadding2D((width, 0), name=f"{name}_poles")(x)
+    if poles == "zero":
+        return layers.ZeroPadding2D((width, 0), name=f"{name}_poles")(x)
+    north, south = x[:, :1], x[:, -1:]
+    return layers.Concatenate(axis=1, name=f"{name}_poles")([north] * width + [x] + [south] * width)
 
 
 def _mean_and_spread(members: Any, count: int) -> Any:

@@ -17,6 +17,7 @@ from maelstrom_bootcamp.errors import BootcampError
 from maelstrom_bootcamp.nn import resumable
 from maelstrom_bootcamp.nn.blocks import check_choice
 from maelstrom_bootcamp.nn.fast import training_step
+from maelstrom_bootcamp.nn.training import adam, averaged_weights, cosine_rate
 
 import keras
 import tensorflow as tf
@@ -29,7 +30,6 @@ LEARNING_RATES = MappingProxyType(
 #: patience of the end.
 PLATEAU, PATIENCE, LEAST, FLOOR, STOP = 0.25, 4, 1e-4, 1e-6, 6
 EASED_FROM = 1e-3  # of the heating rates' weight
-WARM_UP = 0.05  # of all updates, in which the rate of "cosine" rises
 SCHEDULES, SCALINGS = ("cosine", "plateau"), ("published", "rms")
 INPUTS = ("sca_inputs", "col_inputs", "hl_inputs", "inter_inputs", "pressure_hl")
 COMPILED = ("rnn", "attention")  # by XLA
@@ -168,24 +168,6 @@ def scales(columns: Columns, scaling: str) -> dict[str, list[float]] | None:
     return found
 
 
-def cosine_rate(done: float, highest: float) -> float:
-    """Learning rate that rises for a twentieth of the training, and then falls like a cosine to 0.
-
-    Parameters
-    ----------
-    done : float
-        How much of the training is over, 0 to 1.
-    highest : float
-
-    Returns
-    -------
-    float
-    """
-    if done < WARM_UP:
-        return highest * done / WARM_UP
-    return highest * (1 + np.cos(np.pi * (done - WARM_UP) / (1 - WARM_UP))) / 2
-
-
 def eased(done: float, ease: float) -> float:
     """Factor of the heating rates in the loss: from 0.001 to 1 in equal ratios, then 1.
 
@@ -270,7 +252,7 @@ class Trainer:
             raise BootcampError(
                 f"{self.n} columns do not make a batch of {plan.batch_size}.", "Take a smaller batch."
             )
-        model.compile(_optimizer(plan))
+        model.compile(adam(plan.first_rate(), ema=plan.ema, weight_decay=plan.weight_decay, clip=plan.clip))
         rule = losses(plan.model, plan.band, plan.heating_weight, plan.huber)
         self.weights = rule["loss_weights"]
         self.parts = rule["loss"]
@@ -301,13 +283,7 @@ class Trainer:
 
     def kept(self) -> list[np.ndarray]:
         """The weights that count: of the moving average, if the plan has one."""
-        raw = self.model.get_weights()
-        if self.plan.ema is None:
-            return raw
-        self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
-        average = self.model.get_weights()
-        self.model.set_weights(raw)
-        return average
+        return averaged_weights(self.model)
 
     def validate(self) -> dict[str, float]:
         """Losses and RMSE on the validation columns, of the weights that the model has."""
@@ -337,16 +313,6 @@ def learns(columns: Columns, band: str) -> np.ndarray:
     """True for the columns that a network of the band can learn from."""
     sun = columns["sca_inputs"][:, COS_ZENITH][:, 0]
     return sun > 0 if band == "sw" else np.full(len(sun), True)
-
-
-def _optimizer(plan: Plan) -> keras.optimizers.Optimizer:
-    average = {} if plan.ema is None else {"use_ema": True, "ema_momentum": plan.ema}
-    average |= {"clipnorm": plan.clip} if plan.clip else {}
-    if not plan.weight_decay:
-        return keras.optimizers.Adam(plan.first_rate(), **average)
-    made = keras.optimizers.AdamW(plan.first_rate(), weight_decay=plan.weight_decay, **average)
-    made.exclude_from_weight_decay(var_names=["bias"])
-    return made
 
 
 def _tensors(columns: Columns, plan: Plan) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
