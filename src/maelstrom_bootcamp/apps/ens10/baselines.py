@@ -30,7 +30,6 @@ RANGES = {"z500": (48200.0, 58000.0), "t850": (240.0, 299.0), "t2m": (218.0, 304
 #: Least spread and standard deviation, as a share of the mean spread: a logarithm and a quotient stay finite.
 SMALLEST = 1e-3
 Loss = Callable[[np.ndarray], tuple[float, np.ndarray]]
-_TOLERANCE = {"maxiter": 2000, "maxfun": 4000, "ftol": 1e-11, "gtol": 1e-8}
 
 
 def crps_and_slopes(
@@ -381,7 +380,7 @@ class LocalEmos(Baseline):
         start = np.stack([np.zeros(grid)] * n_mu + [np.full(grid, 0.5), np.ones(grid)])
         bounds = np.array([[-np.inf, np.inf]] * n_mu + [[10 * SMALLEST, np.inf], [0, np.inf]])
         bounds = np.repeat(bounds, np.prod(grid), axis=0)
-        self._factors = _least(loss, start.ravel(), bounds).reshape(-1, *grid)
+        self._factors = _least(loss, start.ravel(), bounds, most=300).reshape(-1, *grid)
         self.parameters = self._factors.size
 
     def _normal(self, members: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
@@ -414,9 +413,12 @@ def _whitener(terms: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return axes / np.sqrt(np.maximum(sizes, 1e-12 * sizes[-1]))
 
 
-def _least(loss: Loss, start: np.ndarray, bounds: Sequence[tuple] | np.ndarray | None = None) -> np.ndarray:
-    """Constants of the least loss, by L-BFGS with the gradient that the loss returns."""
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=_TOLERANCE)
+def _least(
+    loss: Loss, start: np.ndarray, bounds: Sequence[tuple] | np.ndarray | None = None, most: int = 2000
+) -> np.ndarray:
+    """Constants of the least loss, by L-BFGS; with too few data it ends after so many steps."""
+    options = {"maxiter": most, "maxfun": 2 * most, "ftol": 1e-11, "gtol": 1e-8}
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     if not np.isfinite(found.fun):
         raise BootcampError("The CRPS has no minimum on these data.", "Look for absurd values.")
     return found.x
