@@ -114,15 +114,15 @@ def check_multiple(multiple: int, why: str, **lengths: int) -> None:
             )
 
 
-def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+def check_choice(name: str, value: object, allowed: tuple) -> None:
     """Refuse an option that does not exist.
 
     Parameters
     ----------
     name : str
         Of the argument.
-    value : str
-    allowed : tuple of str
+    value : object
+    allowed : tuple
         The values it may have.
 
     Raises
@@ -131,4 +131,6 @@ def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
         Lists the values it may have.
     """
     if value not in allowed:
-        raise BootcampError(f"{name}={value!r} does not exist.", f"Choose one of: {', '.join(allowed)}.")
+        raise BootcampError(
+            f"{name}={value!r} does not exist.", f"Choose one of: {', '.join(map(str, allowed))}."
+        )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ from maelstrom_bootcamp.bucket.ens10.periods import (
 from maelstrom_bootcamp.bucket.ens10.recipe import NAME, object_path
 from maelstrom_bootcamp.errors import BootcampError
 from maelstrom_bootcamp.nn.blocks import check_choice
-from maelstrom_bootcamp.settings import settings
+from maelstrom_bootcamp.settings import SIZES, settings
 
 LEVELS = (850, 500)  # hPa, as the sample's files have them
 LEAD_TIME = 48  # h, of the benchmark
@@ -73,8 +74,9 @@ TASKS: Mapping[str, Task] = MappingProxyType(
     }
 )
 
-#: "train" is "fit" and "validation" together. In the smaller samples a sixth of the calendar has three of the
-#: training years: the validation takes the last one of each. The original has no validation split.
+#: "train" is "fit" and "validation" together. In the default sample a sixth of the calendar has three of the
+#: training years: the validation takes the last one of each. In the smallest there are two sixths of one year
+#: each, and the later is the validation. The original has no validation split.
 SPLITS = ("train", "fit", "validation", "test")
 _FIRST_VALIDATION_YEAR = {"ci": 2001, "default": 2010, "full": 2013}
 
@@ -107,12 +109,14 @@ def years_of(split: str, size: str | None = None) -> tuple[int, ...]:
     Raises
     ------
     BootcampError
-        If there is no such split.
+        If there is no such split or size.
     """
     check_choice("split", split, SPLITS)
+    size = settings().size if size is None else size
+    check_choice("size", size, SIZES)
     if split == "test":
         return TEST_YEARS
-    first = _FIRST_VALIDATION_YEAR[size or settings().size]
+    first = _FIRST_VALIDATION_YEAR[size]
     chosen = {"train": lambda y: True, "fit": lambda y: y < first, "validation": lambda y: y >= first}[split]
     return tuple(year for year in TRAIN_YEARS if chosen(year))
 
@@ -147,11 +151,13 @@ def read_members(
     Raises
     ------
     BootcampError
-        If there is no such target, split, lead time or number of members.
+        If there is no such target, split, lead time, number of members or size, or in remote mode.
     """
     wanted = task(target)
+    check_choice("split", split, SPLITS)
     check_choice("lead_time", lead_time, STEPS)
-    if isinstance(members, bool) or members not in range(1, MEMBERS + 1):
+    whole = isinstance(members, (int, np.integer)) and not isinstance(members, bool)
+    if not whole or not 1 <= members <= MEMBERS:
         raise BootcampError(f"members={members!r}: ENS-10 has {MEMBERS}.", f"Give 1 to {MEMBERS}.")
     times, fields = _fields(wanted.kind, lead_time, size)
     years = times.astype("datetime64[Y]").astype(int) + 1970
@@ -189,8 +195,14 @@ def read_truth(
     xarray.DataArray
         (time, latitude, longitude), float32, in the unit of the task. ``time`` is the start of the forecast,
         as in `read_members`.
+
+    Raises
+    ------
+    BootcampError
+        If there is no such target, split, lead time or size, or in remote mode.
     """
     wanted = task(target)
+    check_choice("split", split, SPLITS)
     check_choice("lead_time", lead_time, STEPS)
     folder = bucket.truth(NAME, size=size)
     parts = [
@@ -250,6 +262,11 @@ def _grid() -> dict[str, tuple]:
 
 def _fields(kind: str, lead_time: int, size: str | None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Starts, and by variable (start, member, level, latitude, longitude), as memory maps."""
+    if settings().data == "remote":
+        raise BootcampError(
+            "All forecasts at once can be read of the sample only: the original has three terabytes.",
+            "Set MAELSTROM_DATA=sample and restart, or open single dates by the published call.",
+        )
     root = bucket.serve(NAME, size=size)
     names = list(grib.SURFACE if kind == "sfc" else grib.PRESSURE)
     folder = _cached(root, kind, lead_time)
@@ -279,15 +296,18 @@ def _read_all(root: Path, kind: str, lead_time: int, names: list[str], folder: P
     order = np.argsort(times)
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".read"))
-    np.save(draft / "time.npy", np.array(times)[order])
-    for name in names:
-        np.save(draft / f"{name}.npy", np.concatenate(parts.pop(name))[order])
     try:
+        np.save(draft / "time.npy", np.array(times)[order])
+        for name in names:
+            np.save(draft / f"{name}.npy", np.concatenate(parts.pop(name))[order])
+        draft.chmod(root.stat().st_mode & 0o777)  # a bucket may be shared: mkdtemp lets only its owner in
         os.replace(draft, folder)
-    except OSError:  # somebody else was quicker: what is there has the same contents
-        for path in draft.iterdir():
-            path.unlink()
-        draft.rmdir()
+    except OSError:
+        if not folder.is_dir():
+            raise
+        # Somebody else was quicker: what is there has the same contents.
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _size_of(root: Path) -> str:
