@@ -4,6 +4,7 @@
 from maelstrom_bootcamp import nn
 from maelstrom_bootcamp.apps.ens10 import correctors, predictors, reference
 from maelstrom_bootcamp.apps.ens10 import train as t
+from maelstrom_bootcamp.apps.ens10.baselines import LocalEmos
 from maelstrom_bootcamp.apps.ens10.trainer import Plan
 from maelstrom_bootcamp.errors import BootcampError
 
@@ -88,13 +89,35 @@ def test_an_interrupted_training_ends_like_one_in_one_go(tmp_path, made_pairs, m
     assert second["scores"] == pytest.approx(first["scores"], rel=1e-4)
 
 
+def test_a_network_may_correct_local_emos(tmp_path, made_pairs, monkeypatch):
+    """It starts from what EMOS of each point has mended, and what it writes is corrected in the same way."""
+    emos = LocalEmos().fit(*made_pairs["t2m"]["fit"])
+    monkeypatch.setattr(t, "load_fitted", lambda target, members: emos)
+    made = plan("mlp", epochs=2, base="emos")
+    members, truth = made_pairs["t2m"]["test"]
+    scaling = predictors.find_scaling(members)
+    start = t.build(made, scaling, 12, 16)
+    for variable in start.trainable_variables:
+        variable.assign(np.zeros(variable.shape))
+    first = t.predict(start, scaling, "points", members, t.base_of(made, members))
+    for name, values in emos.predict(members).items():
+        np.testing.assert_allclose(first[name], values, rtol=1e-5)
+    card = t.train(made, tmp_path / "mlp_on_emos-t2m-4.npz", data=made_pairs["t2m"], verbose=False)
+    assert reference.names("mlp", folder=tmp_path) == []
+    assert reference.names("mlp_on_emos", folder=tmp_path) == [t.name_of(made)]
+    forecast = reference.correct("mlp_on_emos-t2m-4", members, folder=tmp_path)
+    assert t.score(forecast, members, truth) == pytest.approx(card["scores"], abs=2e-4)
+    with pytest.raises(BootcampError, match="corrects members"):
+        t.base_of(plan("transformer", base="emos"), members)
+
+
 def test_command_line_and_back(tmp_path):
-    made = plan("unet", ema=0.99, flat=True, clip=0.5)
+    made = plan("unet", ema=0.99, flat=True, clip=0.5, base="emos")
     words = made.command().split()
     assert words[:3] == ["python", "-m", "maelstrom_bootcamp.apps.ens10.train"]
     again, given = t.parse(words[3:])
     assert again == made
-    assert t.name_of(made) == "unet-t2m-4"
+    assert t.name_of(plan("unet")) == "unet-t2m-4"
     assert given.out == "weights"
 
 
@@ -118,7 +141,9 @@ def test_bad_input_is_refused(made_pairs, tmp_path, trained):
 def test_all_that_is_shipped_is_recorded_and_nothing_else():
     cure = "run python -m maelstrom_bootcamp.apps.ens10.reference"
     assert reference.names() == sorted(reference.records()), cure
-    expected = [f"{m}-{x}-{n}" for m in QUICK for x in ("t2m", "t850", "z500") for n in (5, 10)]
+    expected = [
+        f"{m}-{x}-{n}" for m in (*QUICK, "unet_on_emos") for x in ("t2m", "t850", "z500") for n in (5, 10)
+    ]
     assert reference.names() == sorted(expected)
 
 

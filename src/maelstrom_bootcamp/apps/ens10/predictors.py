@@ -130,7 +130,9 @@ def place(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
     return np.stack(parts, axis=-1).astype(np.float32)
 
 
-def network_inputs(members: xr.Dataset, scaling: Scaling, sees: str) -> dict[str, np.ndarray]:
+def network_inputs(
+    members: xr.Dataset, scaling: Scaling, sees: str, base: xr.Dataset | None = None
+) -> dict[str, np.ndarray]:
     """The inputs of a corrector, see `maelstrom_bootcamp.apps.ens10.correctors`.
 
     Parameters
@@ -140,6 +142,8 @@ def network_inputs(members: xr.Dataset, scaling: Scaling, sees: str) -> dict[str
     scaling : Scaling
         Of the training data.
     sees : {"points", "fields", "members"}
+    base : xarray.Dataset, optional
+        Normal forecast, ``mu`` and ``sigma``, to be corrected instead of the raw ensemble.
 
     Returns
     -------
@@ -147,7 +151,7 @@ def network_inputs(members: xr.Dataset, scaling: Scaling, sees: str) -> dict[str
         ``predictors``: normalised, 0 where a variable is missing (the sea's temperature over land), float32;
         "fields": (time, rows, columns, 2 n), mean and spread of each variable in turn; "points": the same
         with the three numbers of `place` behind; "members": (time, member, rows, columns, n).
-        ``raw``: (time, rows, columns, 2), mean and spread of the target's own forecast, in its unit.
+        ``raw``: (time, rows, columns, 2), mean and spread of what is to be corrected, in the target's unit.
 
     Raises
     ------
@@ -164,6 +168,8 @@ def network_inputs(members: xr.Dataset, scaling: Scaling, sees: str) -> dict[str
     own = scaling.variables.index(task(members.attrs["target"]).own)
     floor = _NARROWEST * scaling.spread[own]
     raw = np.stack([mean[..., own], np.maximum(spread[..., own], floor)], axis=-1)
+    if base is not None:
+        raw = np.stack([base[name].transpose(*DIMS[:1], *DIMS[2:]).values for name in ("mu", "sigma")], -1)
     loc, scale = np.float32(scaling.mean), np.float32(scaling.mean_scale)
     if sees == "members":
         arrays = [members[name].transpose(*DIMS).values for name in scaling.variables]

@@ -45,8 +45,8 @@ def names(
 
     Parameters
     ----------
-    model : {"mlp", "lenet", "unet", "transformer"}, optional
-        Only those of this network.
+    model : {"mlp", "lenet", "unet", "transformer", "unet_on_emos"}, optional
+        Only those of this network; the last is a U-Net that corrects local EMOS instead of the raw ensemble.
     target : {"z500", "t850", "t2m"}, optional
         Only those of this target.
     members : {5, 10}, optional
@@ -58,7 +58,8 @@ def names(
     -------
     list of str
     """
-    return _shelf(folder).names(model=model, target=target, members=members)
+    found = _shelf(folder).names(target=target, members=members)
+    return [name for name in found if model in (None, name.partition("-")[0])]
 
 
 def load_reference(name: str, *, folder: Path = FOLDER) -> tuple[keras.Model, dict[str, Any]]:
@@ -111,7 +112,8 @@ def correct(name: str, members: xr.Dataset, *, folder: Path = FOLDER) -> xr.Data
         If there are no such weights, or the forecasts are of another target or too few members.
     """
     from maelstrom_bootcamp.apps.ens10.predictors import SEES, Scaling
-    from maelstrom_bootcamp.apps.ens10.train import predict
+    from maelstrom_bootcamp.apps.ens10.train import base_of, predict
+    from maelstrom_bootcamp.apps.ens10.trainer import Plan
 
     model, card = load_reference(name, folder=folder)
     plan = card["plan"]
@@ -122,7 +124,8 @@ def correct(name: str, members: xr.Dataset, *, folder: Path = FOLDER) -> xr.Data
             f"Read them: read_members({plan['target']!r}, split, members={plan['members']}).",
         )
     some = members.isel(member=slice(plan["members"]))
-    return predict(model, Scaling.from_dict(card["scaling"]), SEES[plan["model"]], some)
+    base = base_of(Plan(**plan), some)
+    return predict(model, Scaling.from_dict(card["scaling"]), SEES[plan["model"]], some, base)
 
 
 def overview(*, folder: Path = FOLDER) -> pd.DataFrame:
@@ -145,7 +148,7 @@ def overview(*, folder: Path = FOLDER) -> pd.DataFrame:
         card = shelf.card(name)
         plan, scores = card["plan"], card["scores"]
         rows[name] = {
-            "network": plan["model"],
+            "network": name.partition("-")[0],
             "target": plan["target"],
             "members": plan["members"],
             "parameters": card["parameters"],

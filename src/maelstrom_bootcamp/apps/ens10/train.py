@@ -24,6 +24,7 @@ import xarray as xr
 from maelstrom_bootcamp import nn
 from maelstrom_bootcamp.apps.ens10.correctors import MODELS, corrector
 from maelstrom_bootcamp.apps.ens10.dataset import TASKS, area_mean, read_members, read_truth, task
+from maelstrom_bootcamp.apps.ens10.fitted import load_fitted
 from maelstrom_bootcamp.apps.ens10.predictors import SEES, Scaling, find_scaling, network_inputs
 from maelstrom_bootcamp.apps.ens10.trainer import AT_ONCE, Plan, Trainer
 from maelstrom_bootcamp.errors import BootcampError
@@ -36,6 +37,7 @@ from maelstrom_bootcamp.verify.scores import crps_ensemble
 if TYPE_CHECKING:
     import keras
 
+BASES = ("raw", "emos")
 #: Members and truth of a split.
 Pair = tuple[xr.Dataset, xr.DataArray]
 
@@ -59,7 +61,25 @@ def build(plan: Plan, scaling: Scaling, rows: int, columns: int) -> keras.Model:
         ) from error
 
 
-def predict(model: keras.Model, scaling: Scaling, sees: str, members: xr.Dataset) -> xr.Dataset:
+def base_of(plan: Plan, members: xr.Dataset) -> xr.Dataset | None:
+    """The normal forecast that a plan's network corrects; None is the raw ensemble.
+
+    Raises
+    ------
+    BootcampError
+        If there is no such base, or the network corrects members.
+    """
+    check_choice("base", plan.base, BASES)
+    if plan.base == "raw":
+        return None
+    if SEES[plan.model] == "members":
+        raise BootcampError(f"{plan.model} corrects members, not a distribution.", "Choose --base raw.")
+    return load_fitted(plan.target, plan.members).predict(members)
+
+
+def predict(
+    model: keras.Model, scaling: Scaling, sees: str, members: xr.Dataset, base: xr.Dataset | None = None
+) -> xr.Dataset:
     """Correct forecasts.
 
     Parameters
@@ -72,6 +92,8 @@ def predict(model: keras.Model, scaling: Scaling, sees: str, members: xr.Dataset
         What its network sees.
     members : xarray.Dataset
         (time, member, latitude, longitude), as from `read_members`.
+    base : xarray.Dataset, optional
+        Normal forecast to be corrected instead of the raw ensemble, see `base_of`.
 
     Returns
     -------
@@ -80,7 +102,9 @@ def predict(model: keras.Model, scaling: Scaling, sees: str, members: xr.Dataset
     """
     parts = []
     for start in range(0, members.sizes["time"], AT_ONCE):
-        inputs = network_inputs(members.isel(time=slice(start, start + AT_ONCE)), scaling, sees)
+        some = {"time": slice(start, start + AT_ONCE)}
+        part = None if base is None else base.isel(some)
+        inputs = network_inputs(members.isel(some), scaling, sees, part)
         parts.append(np.asarray(model(inputs, training=False)))
     values = np.concatenate(parts)
     dims = ("time", "latitude", "longitude")
@@ -154,7 +178,8 @@ def train(
     data = read(plan) if data is None else data
     scaling, sees = find_scaling(data["fit"][0]), SEES[plan.model]
     arrays = {
-        split: network_inputs(data[split][0], scaling, sees) | {"truth": data[split][1].values}
+        split: network_inputs(data[split][0], scaling, sees, base_of(plan, data[split][0]))
+        | {"truth": data[split][1].values}
         for split in ("fit", "validation")
     }
     rows, columns = arrays["fit"]["truth"].shape[1:]
@@ -167,15 +192,14 @@ def train(
     seconds = time.process_time() - start
     resumable.round_as_stored(model)  # before scoring: the card tells of the weights that are shipped
     members, truth = data["test"]
+    scores = score(predict(model, scaling, sees, members, base_of(plan, members)), members, truth)
     card = nn.save_weights_npz(
         model,
         out,
         command=plan.command(),
         seed=plan.seed,
         data_hash=resumable.array_hash(arrays["fit"]),
-        scores={
-            k: round(v, 5) for k, v in score(predict(model, scaling, sees, members), members, truth).items()
-        },
+        scores={name: round(value, 5) for name, value in scores.items()},
         plan=asdict(plan),
         scaling=scaling.as_dict(),
         grid=[rows, columns],
@@ -189,8 +213,9 @@ def train(
 
 
 def name_of(plan: Plan) -> str:
-    """Name of the weights: model, target and members, e.g. ``unet-t2m-5``."""
-    return f"{plan.model}-{plan.target}-{plan.members}"
+    """Name of the weights: model, target and members, e.g. ``unet-t2m-5`` or ``unet_on_emos-t2m-5``."""
+    model = plan.model if plan.base == "raw" else f"{plan.model}_on_{plan.base}"
+    return f"{model}-{plan.target}-{plan.members}"
 
 
 def parse(arguments: Sequence[str] | None = None) -> tuple[Plan, argparse.Namespace]:
@@ -210,6 +235,7 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[Plan, argparse.Namesp
     )
     parser.add_argument("--model", choices=tuple(MODELS), default=default.model)
     parser.add_argument("--target", choices=tuple(TASKS), default=default.target)
+    parser.add_argument("--base", choices=BASES, default=default.base, help="what is corrected")
     parser.add_argument("--size", choices=SIZES, default=settings().size)
     parser.add_argument("--data-seed", type=int, default=settings().seed)
     for name in ("members", "seed", "epochs", "batch_size"):

@@ -38,6 +38,9 @@ class Plan:
     target : {"z500", "t850", "t2m"}
     members : int
         The first so many of the ten.
+    base : {"raw", "emos"}
+        What is corrected: the raw ensemble, or what local EMOS makes of it, see
+        `maelstrom_bootcamp.apps.ens10.fitted` (not for the transformer, which corrects members).
     size : {"ci", "default", "full"}
         Size of the sample.
     data_seed, seed : int
@@ -62,6 +65,7 @@ class Plan:
     model: str = "unet"
     target: str = "t2m"
     members: int = 10
+    base: str = "raw"
     size: str = "default"
     data_seed: int = 0
     seed: int = 0
