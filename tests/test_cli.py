@@ -15,6 +15,8 @@ from maelstrom_bootcamp.bucket import recipes
 from maelstrom_bootcamp.cli import main, parse_request
 from maelstrom_bootcamp.errors import BootcampError
 
+SHARED = os.environ["MAELSTROM_BUCKET"]  # the bucket of all tests
+
 
 @pytest.fixture(autouse=True)
 def root(tmp_path, monkeypatch):
@@ -80,7 +82,8 @@ def test_open_without_request_takes_one_that_works(capsys):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::maelstrom_bootcamp.bucket.PlaceholderWarning")
-def test_open_of_records_prints_their_shapes(capsys):
+def test_open_of_records_prints_their_shapes(capsys, monkeypatch):
+    monkeypatch.setenv("MAELSTROM_BUCKET", SHARED)  # its sample takes half a minute to make
     assert main(["data", "open", "maelstrom-radiation-tf"]) == 0
     assert "col_inputs     float32 (None, 137, 27)" in capsys.readouterr().out
 
