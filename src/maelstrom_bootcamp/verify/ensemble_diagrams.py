@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from maelstrom_bootcamp.errors import BootcampError
 from maelstrom_bootcamp.verify.diagrams import COLOURS, GREY, open_axes, styles
@@ -102,7 +103,7 @@ def event_reliability(found: Mapping[str, xr.Dataset], ax: Axes | None = None) -
         sharp.
     """
     fig, ax = open_axes(ax, (5.0, 4.6))
-    inset = ax.inset_axes([0.1, 0.68, 0.36, 0.27])
+    inset = ax.inset_axes([0.13, 0.68, 0.34, 0.26])
     ax.plot([0, 1], [0, 1], color=GREY, lw=1)
     for (name, f), style in zip(found.items(), styles(found), strict=True):
         ax.plot(f["probability"], f["frequency"], label=name, **style)
@@ -110,6 +111,7 @@ def event_reliability(found: Mapping[str, xr.Dataset], ax: Axes | None = None) -
         centres = (f["bin"] + 0.5) / f.sizes["bin"]
         inset.plot(centres, f["share"], **style | {"markersize": 2.5, "lw": 1})
     inset.set(yscale="log", xlim=(0, 1))
+    inset.yaxis.set_minor_formatter(NullFormatter())
     inset.set_title("share of forecasts", fontsize=8)
     inset.tick_params(labelsize=7)
     inset.spines[["top", "right"]].set_visible(False)

@@ -165,7 +165,7 @@ def compare(
         relative=True,
         longest_gap=None,
     )
-    return Interval(-worse.estimate, -worse.high, -worse.low)
+    return Interval(0.0 - worse.estimate, 0.0 - worse.high, 0.0 - worse.low)
 
 
 def table(
@@ -216,7 +216,7 @@ def table(
             "ratio": spread / error,
             "bias": float(here["bias"]),
         }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 
 def by_season(found: xr.Dataset) -> dict[str, xr.Dataset]:
