@@ -29,6 +29,7 @@ import keras
 from keras import layers, ops
 
 POINT = ("time", "latitude", "longitude")
+_CASES = 32_768  # grid points that a network corrects at once: no more memory than needed
 WIDEST = 10.0  # largest factor (or noise, in standard deviations of the error) that a linear fit may choose
 
 
@@ -298,7 +299,9 @@ class MemberNetwork:
         _check_fitted(self)
         own = own_members(members)
         x, centre = self._inputs(members, seed)
-        found = self.model.predict(x, batch_size=32_768, verbose=0)
+        parts = range(0, len(x["line"]), _CASES)
+        found = [self.model({n: a[i : i + _CASES] for n, a in x.items()}) for i in parts]
+        found = np.concatenate([np.asarray(part) for part in found])
         time, member, rows, columns = own.shape
         found = np.moveaxis(found.reshape(time, rows, columns, member), -1, 1)
         return own.copy(data=centre[:, None] + found * self.lines.error)
