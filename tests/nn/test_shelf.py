@@ -34,6 +34,12 @@ def test_names_by_what_stands_in_the_plan(shelf):
     assert shelf.names(model="unet") == []
 
 
+def test_the_state_of_a_training_is_no_model(shelf, tmp_path):
+    (tmp_path / "new.npz.state.npz").touch()
+    assert shelf.names() == ["narrow", "wide"]
+    assert shelf.names(width=4) == ["wide"]
+
+
 def test_weights_come_back_with_their_card(shelf):
     model, card = shelf.load("wide", build)
     assert model.count_params() == card["parameters"] == (3 + 1) * 4 + (4 + 1) * 3

@@ -49,7 +49,8 @@ class Shelf:
         list of str
         """
         wanted = {key: value for key, value in plan.items() if value is not None}
-        found = sorted(path.stem for path in self.folder.glob("*.npz"))
+        # A training that was stopped leaves NAME.npz.state.npz: that is no model.
+        found = sorted(path.stem for path in self.folder.glob("*.npz") if not path.stem.endswith(".state"))
         return [n for n in found if not wanted or wanted.items() <= _hashable(self.card(n)["plan"]).items()]
 
     def path(self, name: str) -> Path:
