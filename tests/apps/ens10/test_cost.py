@@ -10,6 +10,7 @@ from maelstrom_bootcamp.errors import BootcampError
 import keras
 import numpy as np
 import pytest
+import xarray as xr
 
 GRID = {"rows": 8, "columns": 12}
 POINTS = 96
@@ -71,6 +72,16 @@ def test_a_live_ensemble_is_one_of_the_sample():
     spread = found.surface["t2m"][0, :, :].std(axis=0).mean(axis=(1, 2))
     assert (np.diff(spread) > 0).all(), "members drift apart"
     assert 200 < found.surface["t2m"].min() < found.surface["t2m"].max() < 330
+
+
+def test_a_network_may_correct_a_base_instead_of_the_ensemble():
+    some = {"latitude": slice(8), "longitude": slice(12), "time": slice(2)}
+    members = read_members("t2m", "test", members=5).isel(some).load()
+    model, scaling = cost.untrained("unet", "t2m", members=5, **GRID), find_scaling(members)
+    other = {"mu": members["t2m"].mean("member") + 1, "sigma": members["t2m"].std("member", ddof=1)}
+    warmer = cost.steps(model, scaling, "unet", members, lambda x: xr.Dataset(other))["whole"]()
+    plain = cost.steps(model, scaling, "unet", members)["whole"]()
+    np.testing.assert_allclose(warmer[..., 0] - plain[..., 0], 1, atol=1e-3)
 
 
 def test_members_needed_for_a_score():

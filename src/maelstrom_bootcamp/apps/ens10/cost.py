@@ -121,7 +121,13 @@ def noise_for(model: keras.Model, batch: int = 1, seed: int = 0) -> dict[str, np
     }
 
 
-def steps(model: keras.Model, scaling: Scaling, name: str, members: xr.Dataset) -> dict[str, Callable]:
+def steps(
+    model: keras.Model,
+    scaling: Scaling,
+    name: str,
+    members: xr.Dataset,
+    base: Callable[[xr.Dataset], xr.Dataset] | None = None,
+) -> dict[str, Callable]:
     """What happens when forecasts are corrected, as tasks for a race.
 
     Parameters
@@ -132,16 +138,19 @@ def steps(model: keras.Model, scaling: Scaling, name: str, members: xr.Dataset) 
     name : {"mlp", "lenet", "unet", "transformer"}
     members : xarray.Dataset
         Forecasts in memory, as from `read_members`.
+    base : callable, optional
+        Turns members into the normal forecast that the network corrects; default: it corrects the ensemble.
 
     Returns
     -------
     dict of str to callable
-        "prepare": means, spreads, normalisation. "network": the network, compiled to a graph. "whole": both.
+        "prepare": means, spreads, normalisation, and the base if there is one. "network": the network,
+        compiled to a graph. "whole": both.
     """
     compute = tf.function(lambda x: model(x, training=False))
 
     def prepare() -> dict[str, np.ndarray]:
-        return network_inputs(members, scaling, SEES[name])
+        return network_inputs(members, scaling, SEES[name], None if base is None else base(members))
 
     ready = {key: tf.constant(value) for key, value in prepare().items()}
     return {
