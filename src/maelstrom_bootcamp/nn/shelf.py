@@ -6,15 +6,16 @@ holds the SHA-256 of each file and its scores on the sample of size ci, so that 
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maelstrom_bootcamp.errors import BootcampError
+from maelstrom_bootcamp.errors import BootcampError, exit_code
 
 if TYPE_CHECKING:
     import keras
@@ -153,6 +154,47 @@ class Shelf:
         part = path.with_suffix(f".{os.getpid()}")
         part.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
         part.replace(path)
+
+
+def record_command(
+    module: str,
+    size: str,
+    record: Callable[[bool], Mapping[str, Mapping[str, Any]]],
+    tell: Callable[[Any], str],
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """The command line ``python -m MODULE.reference``: record all weights of a folder.
+
+    Parameters
+    ----------
+    module : str
+        Of the application.
+    size : {"ci", "default", "full"}
+        Size of the sample on which the weights are scored; seed 0, whatever the environment says.
+    record : callable
+        Records, see `Shelf.record`; its argument says whether files that did not change are scored, too.
+    tell : callable
+        What to print of the scores of one file.
+    arguments : sequence of str, optional
+
+    Returns
+    -------
+    int
+        0, or 1 after an error whose cause and cure were printed.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {module}.reference",
+        description="Record SHA-256 and sample scores of the reference weights, after some were added.",
+    )
+    parser.add_argument("--again", action="store_true", help="also of files that did not change")
+    given = parser.parse_args(arguments)
+    os.environ.update(MAELSTROM_SIZE=size, MAELSTROM_SEED="0")
+
+    def work() -> None:
+        for name, row in record(given.again).items():
+            print(f"{name}: {tell(row['sample'])} (size {size})")
+
+    return exit_code(work)
 
 
 def digest(path: Path) -> str:

@@ -155,6 +155,13 @@ def test_shipped_weights_score_what_is_recorded(name):
     assert found["crps"] < found["crps_raw"]
 
 
+def test_all_that_is_shipped_was_trained_as_the_command_says():
+    for made in t.shipped_plans():
+        card = nn.read_model_card(reference.FOLDER / f"{t.name_of(made)}.npz")
+        assert Plan(**card["plan"]) == made, t.name_of(made)
+    assert len(t.shipped_plans()) == len(reference.names()) == 30
+
+
 def test_shipped_weights_have_the_published_sizes():
     counts = {"mlp": (2_562, 3_586), "lenet": (31_574, 36_182), "unet": (633_698, 636_002)}
     table = reference.overview()

@@ -24,7 +24,7 @@ import numpy as np
 
 from maelstrom_bootcamp.apps.ens10.baselines import LocalEmos
 from maelstrom_bootcamp.apps.ens10.dataset import TASKS, area_mean, read_members, read_truth, task
-from maelstrom_bootcamp.errors import BootcampError
+from maelstrom_bootcamp.errors import BootcampError, exit_code
 from maelstrom_bootcamp.verify.ensemble import crps
 
 FOLDER = Path(__file__).parent / "constants"
@@ -134,7 +134,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     # The course's own weather, whatever the environment says.
     os.environ.update(MAELSTROM_SIZE=given.size, MAELSTROM_SEED="0")
-    try:
+
+    def work() -> None:
         for target, members in product(TASKS, ENSEMBLES):
             path = path_of(target, members, Path(given.out))
             save(fit(target, members, given.size), path)
@@ -143,10 +144,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ours = load_fitted(target, members, folder=Path(given.out)).predict(raw)
             scores = [float(area_mean(crps(each, truth, "time"))) for each in (ours, raw)]
             print(f"{path.name}: CRPS {scores[0]:.4g}, raw {scores[1]:.4g} {task(target).units}", flush=True)
-    except BootcampError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+
+    return exit_code(work)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ after weights were added; a test scores them again.
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +22,7 @@ import xarray as xr
 
 from maelstrom_bootcamp.apps.ens10.dataset import read_members, read_truth
 from maelstrom_bootcamp.errors import BootcampError
-from maelstrom_bootcamp.nn.shelf import Shelf
+from maelstrom_bootcamp.nn.shelf import Shelf, record_command
 
 if TYPE_CHECKING:
     import keras
@@ -235,32 +233,14 @@ def _build(plan: dict[str, Any], card: dict[str, Any]) -> keras.Model:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Record all weights of the folder.
+    """Record all weights of the folder, see `maelstrom_bootcamp.nn.shelf.record_command`."""
 
-    Parameters
-    ----------
-    arguments : sequence of str, optional
+    def tell(scores: dict[str, float]) -> str:
+        return f"CRPS {scores['crpss']:.1%} below that of the raw ensemble"
 
-    Returns
-    -------
-    int
-        0, or 1 after an error whose cause and cure were printed.
-    """
-    parser = argparse.ArgumentParser(
-        prog="python -m maelstrom_bootcamp.apps.ens10.reference",
-        description="Record SHA-256 and sample scores of the reference weights, after some were added.",
+    return record_command(
+        "maelstrom_bootcamp.apps.ens10", SIZE, lambda again: record(again=again), tell, arguments
     )
-    parser.add_argument("--again", action="store_true", help="also of files that did not change")
-    given = parser.parse_args(arguments)
-    # The course's own weather, whatever the environment says.
-    os.environ.update(MAELSTROM_SIZE=SIZE, MAELSTROM_SEED="0")
-    try:
-        for name, row in record(again=given.again).items():
-            print(f"{name}: CRPS {row['sample']['crpss']:.1%} below that of the raw ensemble (size {SIZE})")
-    except BootcampError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == "__main__":

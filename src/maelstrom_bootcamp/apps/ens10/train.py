@@ -1,9 +1,10 @@
 """Train A4's reference networks: ``python -m maelstrom_bootcamp.apps.ens10.train --help``.
 
 One call makes one training; the table of chapter 04 has 24 of them: four networks, three targets, five and
-ten members (``--all`` makes those that are missing, one after the other). A training may be stopped after any
-epoch (see `maelstrom_bootcamp.nn.resumable`): the same command goes on. The epoch with the best score on the
-validation years is kept, scored on the test years and written with its model card.
+ten members. ``--all`` makes those that are missing, and six more behind local EMOS, one after the other and
+as they are shipped (see `shipped_plans`): an hour of one core at size full. A training may be stopped after
+any epoch (see `maelstrom_bootcamp.nn.resumable`): the same command goes on. The epoch with the best score on
+the validation years is kept, scored on the test years and written with its model card.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from maelstrom_bootcamp.apps.ens10.correctors import MODELS, corrector
 from maelstrom_bootcamp.apps.ens10.dataset import TASKS, area_mean, read_members, read_truth, task
 from maelstrom_bootcamp.apps.ens10.fitted import load_fitted
 from maelstrom_bootcamp.apps.ens10.predictors import SEES, Scaling, find_scaling, network_inputs
-from maelstrom_bootcamp.apps.ens10.trainer import AT_ONCE, Plan, Trainer
-from maelstrom_bootcamp.errors import BootcampError
+from maelstrom_bootcamp.apps.ens10.trainer import AT_ONCE, RECIPES, SHIPPED, Plan, Trainer
+from maelstrom_bootcamp.errors import BootcampError, exit_code
 from maelstrom_bootcamp.nn import resumable
 from maelstrom_bootcamp.nn.blocks import check_choice
 from maelstrom_bootcamp.settings import SIZES, settings
@@ -218,6 +219,28 @@ def name_of(plan: Plan) -> str:
     return f"{model}-{plan.target}-{plan.members}"
 
 
+def shipped_plans(size: str = "full", data_seed: int = 0, seed: int = 0) -> list[Plan]:
+    """The trainings that the course ships: the table of chapter 04, and the U-Nets behind local EMOS.
+
+    Parameters
+    ----------
+    size : {"ci", "default", "full"}
+    data_seed, seed : int
+        See `Plan`.
+
+    Returns
+    -------
+    list of Plan
+    """
+    common = {"size": size, "data_seed": data_seed, "seed": seed, **SHIPPED}
+    made = [
+        Plan(model=model, target=target, members=members, **common, **RECIPES[model])
+        for model, target, members in product(MODELS, TASKS, (5, 10))
+    ]
+    behind = [replace(p, base="emos", epochs=6) for p in made if p.model == "unet"]
+    return made + behind
+
+
 def parse(arguments: Sequence[str] | None = None) -> tuple[Plan, argparse.Namespace]:
     """Read the command line.
 
@@ -246,7 +269,7 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[Plan, argparse.Namesp
         parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=getattr(default, name))
     parser.add_argument("--flat", action="store_true", help="all grid points count alike")
     resumable.add_option(parser)
-    parser.add_argument("--all", action="store_true", help="all models, targets, and 5 and 10 members")
+    parser.add_argument("--all", action="store_true", help="what the course ships and is not there yet")
     parser.add_argument("--out", default="weights", help="folder of the weights (default: weights)")
     given = parser.parse_args(arguments)
     chosen = {k: v for k, v in vars(given).items() if k not in ("option", "out", "all")}
@@ -268,11 +291,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     first, given = parse(arguments)
     # The bucket follows the environment, as in a notebook.
     os.environ.update(MAELSTROM_SIZE=first.size, MAELSTROM_SEED=str(first.data_seed))
-    plans = [first]
-    if given.all:
-        table = product(MODELS, TASKS, (5, 10))
-        plans = [replace(first, model=m, target=t, members=n) for m, t, n in table]
-    try:
+    plans = shipped_plans(first.size, first.data_seed, first.seed) if given.all else [first]
+
+    def work() -> None:
         for plan in plans:
             out = Path(given.out) / f"{name_of(plan)}.npz"
             if given.all and out.is_file():
@@ -283,10 +304,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"{out}: {card['parameters']:,} parameters, best epoch {card['best_epoch']}, CRPS "
                 f"{scores['crps']:.4g} {task(plan.target).units}, {scores['crpss']:.1%} below raw"
             )
-    except BootcampError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+
+    return exit_code(work)
 
 
 if __name__ == "__main__":

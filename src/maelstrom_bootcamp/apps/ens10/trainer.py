@@ -23,6 +23,16 @@ import tensorflow as tf
 #: Highest learning rates. Published are 1e-5, and 1e-3 for the transformer, with batches of one forecast on a
 #: grid of a hundred times as many points and an epoch of 1,890 forecasts.
 LEARNING_RATES = MappingProxyType({"mlp": 3e-3, "lenet": 1e-3, "unet": 1e-3, "transformer": 3e-3})
+#: How the shipped networks were trained.
+SHIPPED = MappingProxyType({"ema": 0.99, "weight_decay": 0.01, "clip": 1.0})
+RECIPES = MappingProxyType(
+    {
+        "mlp": {"epochs": 20, "batch_size": 8},
+        "lenet": {"epochs": 12, "batch_size": 8},
+        "unet": {"epochs": 8, "batch_size": 4},
+        "transformer": {"epochs": 8, "batch_size": 4},
+    }
+)
 AT_ONCE = 16  # forecasts in a step of the validation
 
 Arrays = Mapping[str, np.ndarray]

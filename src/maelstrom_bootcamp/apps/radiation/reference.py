@@ -13,8 +13,6 @@ again.
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,8 +22,7 @@ import pandas as pd
 
 from maelstrom_bootcamp.apps.radiation.columns import label_noise, load_split
 from maelstrom_bootcamp.apps.radiation.evaluate import Network
-from maelstrom_bootcamp.errors import BootcampError
-from maelstrom_bootcamp.nn.shelf import Shelf
+from maelstrom_bootcamp.nn.shelf import Shelf, record_command
 
 if TYPE_CHECKING:
     import keras
@@ -197,33 +194,14 @@ def _build(plan: dict[str, Any], maxima: dict[str, list[float]] | None) -> keras
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Record all weights of the folder.
+    """Record all weights of the folder, see `maelstrom_bootcamp.nn.shelf.record_command`."""
 
-    Parameters
-    ----------
-    arguments : sequence of str, optional
+    def tell(scores: dict[str, dict[str, float]]) -> str:
+        return f"RMSE of the flux down at the surface {scores['surface_down']['rmse']:.1f} W/m²"
 
-    Returns
-    -------
-    int
-        0, or 1 after an error whose cause and cure were printed.
-    """
-    parser = argparse.ArgumentParser(
-        prog="python -m maelstrom_bootcamp.apps.radiation.reference",
-        description="Record SHA-256 and sample scores of the reference weights, after some were added.",
+    return record_command(
+        "maelstrom_bootcamp.apps.radiation", SIZE, lambda again: record(again=again), tell, arguments
     )
-    parser.add_argument("--again", action="store_true", help="also of files that did not change")
-    given = parser.parse_args(arguments)
-    # The course's own weather, whatever the environment says.
-    os.environ.update(MAELSTROM_SIZE=SIZE, MAELSTROM_SEED="0")
-    try:
-        for name, row in record(again=given.again).items():
-            scores = row["sample"]["surface_down"]
-            print(f"{name}: RMSE of the flux down at the surface {scores['rmse']:.1f} W/m² (size {SIZE})")
-    except BootcampError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == "__main__":

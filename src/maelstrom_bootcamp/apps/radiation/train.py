@@ -40,7 +40,7 @@ from maelstrom_bootcamp.apps.radiation.trainer import (
     scales,
     teaching,
 )
-from maelstrom_bootcamp.errors import BootcampError
+from maelstrom_bootcamp.errors import BootcampError, exit_code
 from maelstrom_bootcamp.nn import resumable
 from maelstrom_bootcamp.nn.blocks import check_choice
 from maelstrom_bootcamp.settings import SIZES, settings
@@ -229,15 +229,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # The bucket follows the environment, as in a notebook.
     os.environ.update(MAELSTROM_SIZE=plan.size, MAELSTROM_SEED=str(plan.data_seed))
     out = given.out or f"weights/{plan.model}-{plan.band}-d{plan.data_seed}-s{plan.seed}.npz"
-    try:
+
+    def work() -> None:
         card = train(plan, out)
-    except BootcampError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(f"{out}: {card['parameters']:,} parameters, best epoch {card['best_epoch']}")
-    for quantity, row in card["scores"].items():
-        print(f"{quantity:13s} " + "   ".join(f"{name} {value:.3f}" for name, value in row.items()))
-    return 0
+        print(f"{out}: {card['parameters']:,} parameters, best epoch {card['best_epoch']}")
+        for quantity, row in card["scores"].items():
+            print(f"{quantity:13s} " + "   ".join(f"{name} {value:.3f}" for name, value in row.items()))
+
+    return exit_code(work)
 
 
 if __name__ == "__main__":

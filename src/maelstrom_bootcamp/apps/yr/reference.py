@@ -12,7 +12,6 @@ holds the SHA-256 of each file and its scores on the test days of the sample of 
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -23,8 +22,7 @@ import pandas as pd
 
 from maelstrom_bootcamp.apps.yr.evaluate import Network, evaluate, table
 from maelstrom_bootcamp.apps.yr.split import split
-from maelstrom_bootcamp.errors import BootcampError
-from maelstrom_bootcamp.nn.shelf import Shelf
+from maelstrom_bootcamp.nn.shelf import Shelf, record_command
 
 if TYPE_CHECKING:
     import keras
@@ -202,35 +200,17 @@ def _build(plan: dict[str, Any]) -> keras.Model:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Record all weights of the folder.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-
-    Returns
-    -------
-    int
-        0, or 1 after an error whose cause and cure were printed.
-    """
-    parser = argparse.ArgumentParser(
-        prog="python -m maelstrom_bootcamp.apps.yr.reference",
-        description="Record SHA-256 and sample scores of the reference weights, after some were added.",
-    )
-    parser.add_argument("--again", action="store_true", help="also of files that did not change")
-    given = parser.parse_args(arguments)
+    """Record all weights of the folder, see `maelstrom_bootcamp.nn.shelf.record_command`."""
     from maelstrom_bootcamp import bucket
 
-    # The course's own weather, whatever the environment says.
-    os.environ.update(MAELSTROM_SIZE=SIZE, MAELSTROM_SEED="0")
-    try:
+    def served(again: bool) -> dict[str, dict[str, Any]]:
         bucket.serve("maelstrom-yr")
-        for name, row in record(again=given.again).items():
-            print(f"{name}: quantile score {row['sample']['all']['quantile_score']:.4f} K (size {SIZE})")
-    except BootcampError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+        return record(again=again)
+
+    def tell(scores: dict[str, dict[str, float]]) -> str:
+        return f"quantile score {scores['all']['quantile_score']:.4f} K"
+
+    return record_command("maelstrom_bootcamp.apps.yr", SIZE, served, tell, arguments)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from maelstrom_bootcamp.apps.yr.evaluate import Network, evaluate, table
 from maelstrom_bootcamp.apps.yr.features import PREDICTORS
 from maelstrom_bootcamp.apps.yr.loader import make_dataset
 from maelstrom_bootcamp.apps.yr.split import Split, check_split, split
-from maelstrom_bootcamp.errors import BootcampError
+from maelstrom_bootcamp.errors import BootcampError, exit_code
 from maelstrom_bootcamp.nn import resumable
 from maelstrom_bootcamp.nn.resumable import State, best_epoch, data_hash, round_as_stored
 from maelstrom_bootcamp.settings import SIZES, settings
@@ -233,13 +233,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # The bucket follows the environment, as in a notebook.
     os.environ.update(MAELSTROM_SIZE=plan.size, MAELSTROM_SEED=str(plan.data_seed))
     out = given.out or f"weights/{plan.model}-d{plan.data_seed}-s{plan.seed}.npz"
-    try:
+
+    def work() -> None:
         card = train(plan, out, folder=given.folder)
-    except BootcampError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(f"{out}: {card['parameters']:,} parameters, best epoch {card['best_epoch']}, {card['scores']}")
-    return 0
+        print(f"{out}: {card['parameters']:,} parameters, best epoch {card['best_epoch']}, {card['scores']}")
+
+    return exit_code(work)
 
 
 if __name__ == "__main__":
