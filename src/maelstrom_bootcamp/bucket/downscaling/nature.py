@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 
-import numpy as np
-
+from maelstrom_bootcamp.bucket.downscaling.terrain import Land
 from maelstrom_bootcamp.bucket.downscaling.weather import Weather, forcing
 from maelstrom_bootcamp.bucket.yr.column import (
     MODEL,
@@ -20,7 +19,6 @@ from maelstrom_bootcamp.bucket.yr.column import (
     step,
     surface,
 )
-from maelstrom_bootcamp.bucket.yr.terrain import Ground
 
 SUBSTEPS = round(3600 / STEP)
 MIXING_LENGTH = 12e3  # m, of the air along slopes within an hour: what the wind carries it
@@ -36,7 +34,7 @@ class Moment:
     land: Surface
 
 
-def single(ground: Ground) -> Ground:
+def single(ground: Land) -> Land:
     """The same ground in single precision, which is as good here and twice as fast."""
     as32 = {
         f.name: getattr(ground, f.name).astype("float32")
@@ -46,13 +44,13 @@ def single(ground: Ground) -> Ground:
     return replace(ground, **as32)
 
 
-def run(w: Weather, ground: Ground, keep: Iterable[int], model: bool = False) -> Iterator[Moment]:
+def run(w: Weather, ground: Land, keep: Iterable[int], model: bool = False) -> Iterator[Moment]:
     """Integrate the column model from hour 0.
 
     Parameters
     ----------
     w : Weather
-    ground : Ground
+    ground : Land
     keep : iterable of int
         Hours to give out, not before the spin-up is over.
     model : bool

@@ -15,9 +15,9 @@ import numpy as np
 
 from maelstrom_bootcamp.bucket.downscaling.coarsen import GRAVITY, HEAT_CAPACITY
 from maelstrom_bootcamp.bucket.downscaling.nature import Moment
+from maelstrom_bootcamp.bucket.downscaling.terrain import Land
 from maelstrom_bootcamp.bucket.downscaling.weather import Weather, free_air
 from maelstrom_bootcamp.bucket.yr.column import latent_heat, sensible_heat, sunshine, t2m
-from maelstrom_bootcamp.bucket.yr.terrain import Ground
 
 LEVELS = (115, 122, 127, 131, 135, 137)
 GAS_CONSTANT = 287.05  # J kg-1 K-1, dry air
@@ -75,20 +75,18 @@ def boundary_layer_height(m: Moment, heated: np.ndarray, speed: np.ndarray) -> n
     return np.clip(np.where(heated, convective, 0) + 80 * speed, 50, 3000)
 
 
-def level_temperature(
-    w: Weather, m: Moment, ground: Ground, height: float, heated: np.ndarray
-) -> np.ndarray:
+def level_temperature(w: Weather, m: Moment, ground: Land, height: float, heated: np.ndarray) -> np.ndarray:
     """Temperature at a height above the ground, K: mixed by day, a stable layer below free air by night."""
     front = w.field(
         "front", m.hour, ground.x - w.series.travelled_x[m.hour], ground.y - w.series.travelled_y[m.hour]
     )
-    free = free_air(w, m.hour, ground, ground.altitude + height, front, model=True)
+    free = free_air(w, m.hour, ground, ground.altitude + height, front, m.forcing.cloud, model=True)
     mixed = np.maximum(free, m.state.air - GRAVITY / HEAT_CAPACITY * height)
     stable = free + (m.state.air - m.forcing.free_air) * np.exp(-height / STABLE_DEPTH)
     return np.where(heated, mixed, stable)
 
 
-def predictors(w: Weather, m: Moment, ground: Ground) -> dict[str, np.ndarray]:
+def predictors(w: Weather, m: Moment, ground: Land) -> dict[str, np.ndarray]:
     """All predictors on the coarse grid.
 
     Parameters
@@ -96,7 +94,7 @@ def predictors(w: Weather, m: Moment, ground: Ground) -> dict[str, np.ndarray]:
     w : Weather
     m : Moment
         Of the coarse model.
-    ground : Ground
+    ground : Land
         Its ground.
 
     Returns

@@ -7,11 +7,12 @@ nothing beyond the edge. Tier 2 has a fine grid, and the coarse one of the model
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, map_coordinates, uniform_filter
+from scipy.ndimage import gaussian_filter, map_coordinates, minimum_filter, uniform_filter
 
 from maelstrom_bootcamp.bucket.downscaling.crop import PER_DEGREE, centres
 from maelstrom_bootcamp.bucket.yr.terrain import EARTH_RADIUS, Ground
@@ -29,7 +30,15 @@ RATIO = 5
 COARSE_ROWS, COARSE_COLUMNS = 26, 30
 CENTRE = (49.75, 10.35)  # origin of the distances, degrees
 COAST_SCALE = 15e3  # m, reach of the sea's influence over land on these grids
+FLOOR_REACH = 30e3  # m, width of the window in which the floor of a valley is looked for
 _METRES = np.radians(1) * EARTH_RADIUS  # of a degree of latitude
+
+
+@dataclass(frozen=True)
+class Land(Ground):
+    """Ground with the altitude of the valleys' floors around, m: the lowest within 30 km, smoothed."""
+
+    floor: np.ndarray
 
 
 def unrotate(rlat: np.ndarray, rlon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -76,7 +85,7 @@ def _sample(latitude: np.ndarray, longitude: np.ndarray, cells: int) -> tuple[np
 
 
 def _shape(h: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Slope, aspect, shelter and exposure: as in chapter 01, for valleys of 14 to 40 km instead of 4 to 10."""
+    """Slope, aspect, shelter, exposure: as in chapter 01, for valleys of 14 to 40 km instead of 4 to 10."""
     gy, gx = np.gradient(h, spacing)
     near, middle, far = (gaussian_filter(h, km * 1000 / spacing) for km in (14, 20, 40))
     position, wider = h - near, h - far
@@ -86,9 +95,7 @@ def _shape(h: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndarray, np.nd
     return np.arctan(np.hypot(gx, gy)), np.arctan2(-gx, gy), shelter, exposure
 
 
-def _ground(
-    latitude: np.ndarray, longitude: np.ndarray, cells: int, spacing: float, rows: int
-) -> Ground:
+def _ground(latitude: np.ndarray, longitude: np.ndarray, cells: int, spacing: float, rows: int) -> Land:
     """Ground of a grid; `rows` is +1 where the rows run north, -1 where they run south."""
     height, laf = _sample(latitude, longitude, cells)
     height = np.where(laf > 0.02, height, 0.0)
@@ -99,13 +106,27 @@ def _ground(
     # Positions for the travelling fields: metres east and north of the centre.
     y = (latitude - CENTRE[0]) * _METRES
     x = (longitude - CENTRE[1]) * _METRES * np.cos(np.radians(CENTRE[0]))
-    return Ground(
-        x, y, latitude, longitude, height, laf, slope, aspect, shelter, exposure, maritime, spacing
+    floor = minimum_filter(height, max(3, 2 * round(FLOOR_REACH / spacing / 2) + 1))
+    floor = np.minimum(gaussian_filter(floor, FLOOR_REACH / 2 / spacing), height)
+    return Land(
+        x,
+        y,
+        latitude,
+        longitude,
+        height,
+        laf,
+        slope,
+        aspect,
+        shelter,
+        exposure,
+        maritime,
+        spacing,
+        floor,
     )
 
 
 @lru_cache(maxsize=1)
-def tier1() -> Ground:
+def tier1() -> Land:
     """Ground of tier 1 with its margin, (112, 144), rows from the north; ``x`` and ``y`` are fields."""
     latitude = np.round(54.5 + 0.1 * MARGIN - 0.1 * np.arange(96 + 2 * MARGIN), 6)
     longitude = np.round(4.0 - 0.1 * MARGIN + 0.1 * np.arange(128 + 2 * MARGIN), 6)
@@ -115,7 +136,7 @@ def tier1() -> Ground:
 
 
 @lru_cache(maxsize=2)
-def tier2(coarse: bool = False) -> Ground:
+def tier2(coarse: bool = False) -> Land:
     """Ground of tier 2, rows from the south; ``x`` and ``y`` are fields.
 
     Parameters
@@ -125,7 +146,7 @@ def tier2(coarse: bool = False) -> Ground:
 
     Returns
     -------
-    Ground
+    Land
     """
     spacing = 0.055
     rlat, rlon = ROTATED_LATITUDE, ROTATED_LONGITUDE

@@ -18,8 +18,8 @@ import numpy as np
 from scipy.fft import irfft2
 from scipy.ndimage import map_coordinates
 
+from maelstrom_bootcamp.bucket.downscaling.terrain import Land
 from maelstrom_bootcamp.bucket.yr.column import Forcing
-from maelstrom_bootcamp.bucket.yr.terrain import Ground
 from maelstrom_bootcamp.bucket.yr.weather import MEMORY_DAYS, ornstein_uhlenbeck, sun_position
 
 _TILE, _CELL = 256, 8000.0  # periodic tile of the fields: cells per side, m
@@ -37,6 +37,7 @@ _FIELDS = {
 }
 FRONT_AMPLITUDE = 2.5  # K, half of the step between the air masses
 FRONT_WIDTH = 0.35  # of a standard deviation of the field: about 30 km across
+NIGHT_STRENGTH, NIGHT_DEPTH = 5.0, 500.0  # K, m
 FREEZE = 275.0  # K, the sea is not colder
 INVERSION_MODEL = 0.7  # of nature's strength: as in chapter 01 (yr.simulate.MODEL_INVERSION)
 KNOWN_CLOUDS = 30e3  # m, predictability limit of the coarse model's clouds: about its grid length
@@ -129,9 +130,7 @@ class Weather:
             season=cold,
         )
 
-    def field(
-        self, stream: str, hour: float, x: np.ndarray, y: np.ndarray, limit: float = 0.0
-    ) -> np.ndarray:
+    def field(self, stream: str, hour: float, x: np.ndarray, y: np.ndarray, limit: float = 0.0) -> np.ndarray:
         """A random field at points of the moving air (m), unit variance, slowly replaced by another."""
         length, steepness, renewal = _FIELDS[stream]
         number, part = divmod(hour, renewal)
@@ -151,18 +150,18 @@ class Weather:
         tile = irfft2(spectrum * known, s=(_TILE, _TILE)).astype("float32")
         return tile / (scale or tile.std())
 
-    def ground_state(self, hour: float, ground: Ground) -> np.ndarray:
+    def ground_state(self, hour: float, ground: Land) -> np.ndarray:
         """Hidden state of the ground (wet > 0, dry < 0), unit variance, shape of the grid."""
         return self.field("ground", hour, ground.x, ground.y)
 
-    def sea(self, hour: int, ground: Ground) -> np.ndarray:
+    def sea(self, hour: int, ground: Land) -> np.ndarray:
         """Sea surface temperature, K: from the Mediterranean in the south to the Baltic in the north."""
         lag = 2 * np.pi * (self.day_of_year(hour) - 45) / 365.25
         south = np.clip((54.5 - ground.latitude) / 9.5, 0, 1)
         warm = 282.8 + 7.0 * south - (6.3 + 1.2 * south) * np.cos(lag)
         return np.maximum(warm, FREEZE).astype("float32")
 
-    def sun(self, hour: float, ground: Ground) -> tuple[np.ndarray, np.ndarray]:
+    def sun(self, hour: float, ground: Land) -> tuple[np.ndarray, np.ndarray]:
         """Sine of the elevation and azimuth (radians) at every point, float32."""
         time = self.time(hour)
         latitude, longitude = (a.astype("float32") for a in (ground.latitude, ground.longitude))
@@ -186,7 +185,13 @@ def _amplitude(length: float, steepness: float) -> np.ndarray:
 
 
 def free_air(
-    w: Weather, hour: int, ground: Ground, altitude: np.ndarray, front: np.ndarray, model: bool
+    w: Weather,
+    hour: int,
+    ground: Land,
+    altitude: np.ndarray,
+    front: np.ndarray,
+    cloud: np.ndarray,
+    model: bool,
 ) -> np.ndarray:
     """Temperature of the free air at an altitude above every point, K.
 
@@ -194,11 +199,13 @@ def free_air(
     ----------
     w : Weather
     hour : int
-    ground : Ground
+    ground : Land
     altitude : numpy.ndarray
         m above sea level, shape of the grid.
     front : numpy.ndarray
         The front's field.
+    cloud : numpy.ndarray
+        Cloud fraction.
     model : bool
         With the errors of the coarse model.
 
@@ -213,15 +220,48 @@ def free_air(
     # of it over the sea. Its strength varies from one air mass to another.
     strength = s.inversion[hour] * (1 + 0.5 * np.tanh(w.field("masses", hour, x + _FAR, y)))
     below = np.clip(1 - altitude / s.inversion_top[hour], 0, 1) * (1 - 0.75 * ground.maritime)
+    cold = strength * below + night_layer(w, hour, ground, altitude, cloud)
     step = FRONT_AMPLITUDE * np.tanh(front / FRONT_WIDTH) * (0.6 + 0.4 * np.abs(front))
     lapse_rate = s.lapse_rate[hour] - 0.0008 * masses
     warm = s.t850[hour] + s.gradient_x[hour] * ground.x + s.gradient_y[hour] * ground.y + 0.7 * step
     error = ANALYSIS_ERROR * w.field("analysis", hour, x, y) if model else 0.0
-    cold = strength * below * (INVERSION_MODEL if model else 1)
-    return warm + lapse_rate * (altitude - 1450) - cold + error
+    return warm + lapse_rate * (altitude - 1450) - cold * (INVERSION_MODEL if model else 1) + error
 
 
-def fog(w: Weather, hour: int, ground: Ground, sin_elevation: np.ndarray) -> np.ndarray:
+def night_layer(w: Weather, hour: int, ground: Land, altitude: np.ndarray, cloud: np.ndarray) -> np.ndarray:
+    """How much colder the air in valleys and basins becomes in the course of a calm, clear night, K.
+
+    Parameters
+    ----------
+    w : Weather
+    hour : int
+    ground : Land
+    altitude : numpy.ndarray
+        m above sea level.
+    cloud : numpy.ndarray
+        Cloud fraction.
+
+    Returns
+    -------
+    numpy.ndarray
+        Not negative: full on the valley's floor, 0 on what stands `NIGHT_DEPTH` above it and by day.
+
+    Notes
+    -----
+    Inversions fill the first 500 m of an Alpine valley ("Altitudinal temperature lapse rates in an Alpine
+    valley", Int. J. Climatol., 2013); lapse rates are weaker by night and change with the weather ("Seasonal
+    and synoptic variations in near-surface air temperature lapse rates in a mountainous basin", J. Appl.
+    Meteor. Climatol., 2008; of both only the abstracts were read). The strength is a choice.
+    """
+    s = w.series
+    earlier, _ = w.sun(hour - 3, ground)
+    night = np.clip(0.5 - 2.5 * earlier, 0, 1)
+    calm = np.exp(-((np.hypot(s.u[hour], s.v[hour]) / 8) ** 2))
+    fill = np.clip(1 - (altitude - ground.floor) / NIGHT_DEPTH, 0, 1)
+    return NIGHT_STRENGTH * night * calm * (1 - 0.8 * cloud) * fill * (1 - ground.maritime)
+
+
+def fog(w: Weather, hour: int, ground: Land, sin_elevation: np.ndarray) -> np.ndarray:
     """Fraction of fog and low stratus in basins below an inversion, 0 to 1.
 
     A sheet with a level top fills the hollows of the terrain in settled, humid and calm weather; the sun
@@ -237,14 +277,14 @@ def fog(w: Weather, hour: int, ground: Ground, sin_elevation: np.ndarray) -> np.
     return ready * filled * hollow * sun * (1 - ground.maritime)
 
 
-def forcing(w: Weather, hour: int, ground: Ground, model: bool = False) -> Forcing:
+def forcing(w: Weather, hour: int, ground: Land, model: bool = False) -> Forcing:
     """What the large scale imposes on the column model at one hour.
 
     Parameters
     ----------
     w : Weather
     hour : int
-    ground : Ground
+    ground : Land
     model : bool
         As the coarse model has it: clouds without small scales, weak inversions, no fog.
 
@@ -261,7 +301,7 @@ def forcing(w: Weather, hour: int, ground: Ground, model: bool = False) -> Forci
     cloud = 1 / (1 + np.exp(-(1.4 * s.cloudiness[hour] + 2.0 * clouds + band)))
     if not model:
         cloud = 1 - (1 - cloud) * (1 - fog(w, hour, ground, w.sun(hour, ground)[0]))
-    air = free_air(w, hour, ground, ground.altitude, front, model)
+    air = free_air(w, hour, ground, ground.altitude, front, cloud, model)
     gust = np.exp(0.35 * w.field("masses", hour, x, y + _FAR))
     wind = np.hypot(s.u[hour], s.v[hour]) * gust
     fields = (np.asarray(f, dtype="float32") for f in (air, wind, cloud))
