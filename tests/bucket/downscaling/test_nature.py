@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -38,6 +39,15 @@ def test_days_are_warmer_than_nights_on_land_only(nature: list[Moment]) -> None:
     for moment in nature:
         assert moment.state.air.dtype == "float32"
         assert 250 < t2m(moment.state).min() < t2m(moment.state).max() < 315
+
+
+def test_storms_do_not_break_the_model_on_summits() -> None:
+    """The explicit step oscillates where the exchange with the air is too strong for it."""
+    w = Weather(0, 201904, datetime(2019, 4, 10), 14)
+    w.series = replace(w.series, u=np.full(15, 45.0), v=np.full(15, -20.0))
+    last = [t2m(m.state) for m in nature.run(w, terrain.tier1(), (12, 13))]
+    assert last[1].min() > 253
+    assert np.abs(last[1] - last[0]).max() < 4
 
 
 def test_sun_of_a_point_is_that_of_chapter_01_and_sets_later_in_the_west(summer: Weather) -> None:

@@ -37,7 +37,8 @@ _FIELDS = {
 }
 FRONT_AMPLITUDE = 2.5  # K, half of the step between the air masses
 FRONT_WIDTH = 0.35  # of a standard deviation of the field: about 30 km across
-NIGHT_STRENGTH, NIGHT_DEPTH = 5.0, 500.0  # K, m
+NIGHT_STRENGTH, NIGHT_DEPTH, NIGHT_WIND = 8.0, 500.0, 12.0  # K, m, m s-1
+STRONGEST_WIND = 20.0  # m s-1 at 850 hPa: beyond, the column model's time step is too long on summits
 FREEZE = 275.0  # K, the sea is not colder
 INVERSION_MODEL = 0.7  # of nature's strength: as in chapter 01 (yr.simulate.MODEL_INVERSION)
 KNOWN_CLOUDS = 30e3  # m, predictability limit of the coarse model's clouds: about its grid length
@@ -248,15 +249,16 @@ def night_layer(w: Weather, hour: int, ground: Land, altitude: np.ndarray, cloud
 
     Notes
     -----
-    Inversions fill the first 500 m of an Alpine valley ("Altitudinal temperature lapse rates in an Alpine
-    valley", Int. J. Climatol., 2013); lapse rates are weaker by night and change with the weather ("Seasonal
-    and synoptic variations in near-surface air temperature lapse rates in a mountainous basin", J. Appl.
-    Meteor. Climatol., 2008; of both only the abstracts were read). The strength is a choice.
+    Major inversions lie in the first 500 m above the floor of an Alpine valley ("Altitudinal temperature
+    lapse rates in an Alpine valley", Int. J. Climatol., 2013); lapse rates are weaker by night and change
+    with the weather ("Seasonal and synoptic variations in near-surface air temperature lapse rates in a
+    mountainous basin", J. Appl. Meteor. Climatol., 2008; of both only the abstracts were read). The strength
+    and the wind that prevents it are choices.
     """
     s = w.series
     earlier, _ = w.sun(hour - 3, ground)
     night = np.clip(0.5 - 2.5 * earlier, 0, 1)
-    calm = np.exp(-((np.hypot(s.u[hour], s.v[hour]) / 8) ** 2))
+    calm = np.exp(-((np.hypot(s.u[hour], s.v[hour]) / NIGHT_WIND) ** 2))
     fill = np.clip(1 - (altitude - ground.floor) / NIGHT_DEPTH, 0, 1)
     return NIGHT_STRENGTH * night * calm * (1 - 0.8 * cloud) * fill * (1 - ground.maritime)
 
@@ -303,6 +305,6 @@ def forcing(w: Weather, hour: int, ground: Land, model: bool = False) -> Forcing
         cloud = 1 - (1 - cloud) * (1 - fog(w, hour, ground, w.sun(hour, ground)[0]))
     air = free_air(w, hour, ground, ground.altitude, front, cloud, model)
     gust = np.exp(0.35 * w.field("masses", hour, x, y + _FAR))
-    wind = np.hypot(s.u[hour], s.v[hour]) * gust
+    wind = np.minimum(np.hypot(s.u[hour], s.v[hour]) * gust, STRONGEST_WIND)
     fields = (np.asarray(f, dtype="float32") for f in (air, wind, cloud))
     return Forcing(*fields, sea=w.sea(hour, ground))
