@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import climetlab
@@ -70,6 +71,16 @@ def test_full_and_default_hold_the_published_test_times_of_tier_1() -> None:
     assert counts["default"]["testing"] == counts["full"]["testing"] == 180
     hours = {t.astype("datetime64[h]").astype(int) % 24 for s in periods.tier1("full") for t in s.times}
     assert hours == {0, 12}
+
+
+def test_data_card_tells_how_many_times_there_are() -> None:
+    card = (Path(__file__).parents[3] / "book" / "data-card-downscaling.md").read_text(encoding="utf-8")
+    for tier, stretches in ((1, periods.tier1), (2, periods.tier2)):
+        for split in periods.TIER1_SPLITS:
+            counts = [sum(len(s.keep) for s in stretches(z) if s.split == split) for z in periods.SIZES]
+            row = re.search(rf"^\| tier {tier}, {split} \|.*$", card, re.M)
+            assert row, f"the card has no row for {split} of tier {tier}"
+            assert row[0].endswith(" | ".join(f"{n:,}" for n in counts) + " |"), row[0]
 
 
 def test_times_of_tier_2_cover_the_day() -> None:

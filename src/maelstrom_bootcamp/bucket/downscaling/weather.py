@@ -27,9 +27,9 @@ _FAR = 1024e3  # m: half a tile away a field has forgotten itself
 _STREAMS = ("slow", "wind", "inversion", "clouds", "front", "masses", "ground", "analysis")
 # Outer scale (m) and steepness of each field's spectrum, and hours after which it has been replaced: the
 # amplitude falls with the wavenumber k as (1 + (k length)^2)^-steepness. 0.75 gives the k^-2 spectrum of
-# clouds and of soil moisture, 1.5 smooth air masses.
+# clouds (with the outer scale of chapter 01) and of soil moisture, 1.5 smooth air masses.
 _FIELDS = {
-    "clouds": (60e3, 0.75, 12),
+    "clouds": (25e3, 0.75, 12),
     "front": (180e3, 1.5, 24),
     "masses": (250e3, 1.5, 48),
     "ground": (40e3, 0.75, round(24 * MEMORY_DAYS)),
