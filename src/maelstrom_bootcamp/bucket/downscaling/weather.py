@@ -141,7 +141,7 @@ class Weather:
         both = np.float32(np.cos(angle)) * old + np.float32(np.sin(angle)) * new
         return map_coordinates(both, at, order=1, mode="grid-wrap")
 
-    @lru_cache(maxsize=24)  # noqa: B019 - a Weather lives as long as its job
+    @lru_cache(maxsize=24)  # noqa: B019 - a few tiles of the last Weathers
     def _tile(self, stream: str, number: int, length: float, steepness: float, limit: float) -> np.ndarray:
         amplitude = _amplitude(length, steepness)
         noise = self._rng(stream, number).standard_normal((2, _TILE, _TILE // 2 + 1), dtype="float32")
