@@ -134,6 +134,7 @@ _ENS10 = {
 }
 _DOWNSCALING = {
     "application": "A5",
+    "placeholder": False,
     "plugin": "climetlab-maelstrom-downscaling",
     "version": "0.4.0",
     "licence": "Apache-2.0",
@@ -262,6 +263,8 @@ _ROWS = (
         splits={"training": "2016-2019", "validation": "2020-05, -07, -08", "test": "2020-04, -06, -09"},
         request={"dataset": "validation"},
         objects=(f"{_STORE}/maelstrom-ap5/tier-1/downscaling_tier1_{{month}}.nc",),
+        sample="2 m temperature simulated over real heights, coarsened as upstream does it",
+        absent={"_aug": "how the augmented sets were made is documented nowhere that the course could read"},
         **_DOWNSCALING,
     ),
     Dataset(
@@ -271,6 +274,7 @@ _ROWS = (
         splits={"training": "1995-2016", "validation": "2017", "test": "2018"},
         request={"dataset": "testing"},
         objects=(f"{_STORE}/maelstrom-ap5/tier-2/downscaling_tier2_{{month}}.nc",),
+        sample="2 m temperature simulated over real heights, predictors of a coarse, imperfect model",
         **_DOWNSCALING,
     ),
     Dataset(

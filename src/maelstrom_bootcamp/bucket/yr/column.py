@@ -29,6 +29,7 @@ RADIATIVE_TIME = 5 * 3600.0  # s, cooling of a stable surface layer to the groun
 BREEZE_TIME = 3 * 3600.0  # s, exchange of the air at the coast by a full sea breeze
 DEEP_SOIL_TIME = 8 * 86400.0  # s
 STEP = 900.0  # s
+LOWEST_SUN = 0.02  # sine of the elevation, below which it is night
 LAPSE_RATE = 0.0065  # K m-1, standard atmosphere: for mixing along slopes
 
 
@@ -75,12 +76,15 @@ class State:
 
 @dataclass(frozen=True)
 class Forcing:
-    """What the large scale imposes: free air (K), wind at 850 hPa (m s-1), cloud fraction (1), sea (K)."""
+    """What the large scale imposes: free air (K), wind at 850 hPa (m s-1), cloud fraction (1), sea (K).
+
+    ``sea`` is one number, or a field of the grid.
+    """
 
     free_air: np.ndarray
     wind: np.ndarray
     cloud: np.ndarray
-    sea: float
+    sea: float | np.ndarray
 
 
 def surface(ground: Ground, hidden: np.ndarray | float, t850_climate: float) -> Surface:
@@ -107,7 +111,7 @@ def surface(ground: Ground, hidden: np.ndarray | float, t850_climate: float) -> 
     return Surface(*as32)
 
 
-def initial_state(ground: Ground, free_air: np.ndarray, sea: float) -> State:
+def initial_state(ground: Ground, free_air: np.ndarray, sea: float | np.ndarray) -> State:
     """State close to balance with the free air.
 
     Parameters
@@ -115,7 +119,7 @@ def initial_state(ground: Ground, free_air: np.ndarray, sea: float) -> State:
     ground : Ground
     free_air : numpy.ndarray
         Shape (..., n, n), K.
-    sea : float
+    sea : float or numpy.ndarray
         Sea surface temperature, K.
 
     Returns
@@ -127,7 +131,9 @@ def initial_state(ground: Ground, free_air: np.ndarray, sea: float) -> State:
     return State(skin=np.where(ground.land, air + 1, deep), air=air, deep=deep)
 
 
-def sunshine(ground: Ground, cloud: np.ndarray, sun: tuple[float, float]) -> np.ndarray | float:
+def sunshine(
+    ground: Ground, cloud: np.ndarray, sun: tuple[float | np.ndarray, float | np.ndarray]
+) -> np.ndarray | float:
     """Short-wave radiation on the sloping ground, W m-2.
 
     Parameters
@@ -135,13 +141,13 @@ def sunshine(ground: Ground, cloud: np.ndarray, sun: tuple[float, float]) -> np.
     ground : Ground
     cloud : numpy.ndarray
         Cloud fraction, (..., n, n).
-    sun : tuple of float
-        Sine of the elevation, azimuth (radians).
+    sun : tuple of float or of numpy.ndarray
+        Sine of the elevation, azimuth (radians): of the whole domain, or of every point.
 
     Returns
     -------
     numpy.ndarray or float
-        0.0 at night.
+        0.0 when it is night everywhere.
 
     Notes
     -----
@@ -149,20 +155,27 @@ def sunshine(ground: Ground, cloud: np.ndarray, sun: tuple[float, float]) -> np.
     3.4 see Kasten and Czeplak, 1980, Solar Energy 24; 2 is used, as clouds are thinner on average here).
     """
     sin_elevation, azimuth = sun
-    if sin_elevation <= 0.02:
+    if np.max(sin_elevation) <= LOWEST_SUN:
         return 0.0
+    up = sin_elevation > LOWEST_SUN
+    sin_elevation = np.maximum(sin_elevation, LOWEST_SUN)
     cos_elevation = np.sqrt(1 - sin_elevation**2)
-    facing = np.cos(ground.slope) + np.sin(ground.slope) * cos_elevation / max(sin_elevation, 0.12) * np.cos(
-        azimuth - ground.aspect
-    )
+    facing = np.cos(ground.slope) + np.sin(ground.slope) * cos_elevation / np.maximum(
+        sin_elevation, 0.12
+    ) * np.cos(azimuth - ground.aspect)
     facing = np.clip(facing, 0.2, 2.0).astype("float32")
-    clear = np.float32(SOLAR_CONSTANT * sin_elevation * 0.76 ** (1 / sin_elevation))
+    clear = np.float32(up * SOLAR_CONSTANT * sin_elevation * 0.76 ** (1 / sin_elevation))
     direct = np.float32(0.8) * (1 - cloud)
     return clear * (1 - np.float32(0.75) * cloud**2) * (direct * facing + 1 - direct)
 
 
 def step(
-    state: State, forcing: Forcing, land: Surface, ground: Ground, physics: Physics, sun: tuple[float, float]
+    state: State,
+    forcing: Forcing,
+    land: Surface,
+    ground: Ground,
+    physics: Physics,
+    sun: tuple[float | np.ndarray, float | np.ndarray],
 ) -> State:
     """Advance by `STEP` seconds.
 
@@ -170,7 +183,7 @@ def step(
     ----------
     state, forcing, land, ground, physics
         As described above.
-    sun : tuple of float
+    sun : tuple of float or of numpy.ndarray
         Sine of the elevation, azimuth (radians).
 
     Returns
@@ -178,17 +191,13 @@ def step(
     State
     """
     ts, ta, td = state.skin, state.air, state.deep
+    jump = ts - ta
     cloud, wind = forcing.cloud, forcing.wind
     short = sunshine(ground, cloud, sun)
-    speed = np.maximum(0.33 * wind * (ground.exposure * (1 - 0.55 * ground.shelter)).astype("float32"), 0.5)
-    jump = ts - ta
-    richardson = np.clip(-jump / speed**2 * 0.35, -3, 6)
-    stable = 1 / (1 + 4 * np.maximum(richardson, 0)) ** 1.3
-    unstable = 1 + 1.5 * np.sqrt(np.maximum(-richardson, 0))
-    sensible = np.float32(RHO_CP * 0.006) * speed * np.where(richardson > 0, stable, unstable) * jump
+    sensible = sensible_heat(state, forcing, ground)
     long_down = (0.70 + 0.0045 * (ta - 273.15) + 0.24 * cloud) * np.float32(SIGMA) * ta**4
     long_net = np.float32(EMISSIVITY) * (long_down - np.float32(SIGMA) * ts**4)
-    latent = land.latent * np.maximum(short * 0.5 - 30, 0)
+    latent = latent_heat(land, short)
     balance = (1 - land.albedo) * short + long_net - sensible - latent - land.conductance * (ts - td)
     new_skin = np.where(ground.land, ts + np.float32(STEP / HEAT_CAPACITY) * balance, td)
 
@@ -213,6 +222,22 @@ def step(
         ground.land, td + np.float32(STEP / DEEP_SOIL_TIME) * (ts - td), np.float32(forcing.sea)
     )
     return State(*(np.asarray(f, dtype="float32") for f in (new_skin, new_air, new_deep)))
+
+
+def sensible_heat(state: State, forcing: Forcing, ground: Ground) -> np.ndarray:
+    """Sensible heat flux from the ground to the air, W m-2, (..., n, n); weak when stable."""
+    wind = forcing.wind
+    speed = np.maximum(0.33 * wind * (ground.exposure * (1 - 0.55 * ground.shelter)).astype("float32"), 0.5)
+    jump = state.skin - state.air
+    richardson = np.clip(-jump / speed**2 * 0.35, -3, 6)
+    stable = 1 / (1 + 4 * np.maximum(richardson, 0)) ** 1.3
+    unstable = 1 + 1.5 * np.sqrt(np.maximum(-richardson, 0))
+    return np.float32(RHO_CP * 0.006) * speed * np.where(richardson > 0, stable, unstable) * jump
+
+
+def latent_heat(land: Surface, short: np.ndarray | float) -> np.ndarray:
+    """Latent heat flux from the ground to the air, W m-2, of this sunshine."""
+    return land.latent * np.maximum(short * 0.5 - 30, 0)
 
 
 def sea_breeze(air: np.ndarray, forcing: Forcing, ground: Ground, physics: Physics) -> np.ndarray:

@@ -326,21 +326,47 @@ def solar_position(hour: float) -> tuple[float, float]:
     sin_elevation : float
     azimuth : float
         Radians, clockwise from north.
+    """
+    latitude, longitude = np.radians(LATITUDE_0), LONGITUDE_0
+    sin_elevation, azimuth = sun_position(day_of_year(hour), hour % 24, latitude, longitude)
+    return float(sin_elevation), float(azimuth)
+
+
+def sun_position(
+    day: float, hour: float, latitude: float | np.ndarray, longitude: float | np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sine of the solar elevation and azimuth anywhere.
+
+    Parameters
+    ----------
+    day : float
+        Day of the year, with fraction.
+    hour : float
+        Hour of the day, UTC.
+    latitude : float or numpy.ndarray
+        Radians.
+    longitude : float or numpy.ndarray
+        Degrees.
+
+    Returns
+    -------
+    sin_elevation : numpy.ndarray
+    azimuth : numpy.ndarray
+        Radians, clockwise from north.
 
     Notes
     -----
     Declination after Cooper (1969); the equation of time (at most 16 minutes) is left out.
     """
-    declination = np.radians(23.45) * np.sin(2 * np.pi * (284 + day_of_year(hour)) / 365)
-    latitude = np.radians(LATITUDE_0)
-    angle = np.radians(15 * ((hour % 24) - 12) + LONGITUDE_0)
+    declination = np.radians(23.45) * np.sin(2 * np.pi * (284 + day) / 365)
+    angle = np.radians(15 * (hour - 12) + longitude)
     sin_elevation = np.sin(latitude) * np.sin(declination) + np.cos(latitude) * np.cos(declination) * np.cos(
         angle
     )
     azimuth = np.pi + np.arctan2(
         np.sin(angle), np.cos(angle) * np.sin(latitude) - np.tan(declination) * np.cos(latitude)
     )
-    return float(sin_elevation), float(azimuth)
+    return sin_elevation, azimuth
 
 
 #: Width of the domain, m: horizontal gradients are per this length.

@@ -1,0 +1,1 @@
+"""Sample data of A5: coarse and fine temperature over real orography."""
