@@ -151,6 +151,23 @@ def test_a4_transformer_gives_mean_and_spread_of_members_that_look_at_each_other
     assert (changed > 1e-7).all()  # all members feel what happens to the first
 
 
+def test_a4_transformer_attends_as_the_sum_over_members_says():
+    """Written out: each member's perturbation counts by how alike its key is to the other's query."""
+    nn.set_seed(0, deterministic=False)
+    model = ens10.transformer(3, members=4, **SMALL_GLOBE)
+    names = ("attention_value", "attention_key", "attention_query")
+    inside = [model.get_layer(name).output for name in names] + [model.get_layer("attention_out").input]
+    found = [np.asarray(x, float) for x in keras.Model(model.input, inside)(20 * sample(model, n=1))]
+    value, key, query, moved = (x.reshape(4, 9 * 12, 16) for x in found)
+    perturbation = value - value.mean(axis=0)
+    for head in range(16):
+        alike = key[..., head] @ query[..., head].T / (9 * 12) ** 0.5
+        weights = np.exp(alike - alike.max(axis=0))
+        weights /= weights.sum(axis=0)  # of all members that one member looks at
+        expected = value[..., head] + weights.T @ perturbation[..., head]
+        np.testing.assert_allclose(moved[..., head], expected, rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize("surface_height", [True, False])
 def test_a5_height_of_the_ground_is_one_more_head_and_nothing_else(surface_height):
     model = downscaling.sha_unet(features=4, surface_height=surface_height, **SMALL_GRID)

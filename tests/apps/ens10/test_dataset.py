@@ -299,3 +299,26 @@ def test_area_mean_weighs_rows_by_their_area():
     half = field.where(field.longitude < 180)
     assert float(area_mean(half)) == pytest.approx(1), "missing values are left out"
     assert area_mean(field.expand_dims(time=3)).dims == ("time",)
+
+
+def test_forecasts_of_many_dates_and_years_are_sorted_by_time_with_their_values(tmp_path, monkeypatch):
+    """Files hold all years of a date; what is read rises in time. Each file's values name their start."""
+    years = {date: sorted(y) for window in windows("default") for date, y in window.years.items()}
+
+    def read(path, names, step):
+        date = path.name[-4:]
+        marks = np.array([int(f"{year}{date}") for year in years[date]], float)
+        return {
+            name: np.broadcast_to(marks[:, None, None, None, None], (len(marks), 1, 1, 1, 1))
+            for name in names
+        }
+
+    monkeypatch.setattr(dataset.grib, "read", read)
+    root = tmp_path / "default"
+    root.mkdir()
+    dataset._read_all(root, "sfc", 48, ["t2m"], root / "read" / "x")
+    times, values = (np.load(root / "read" / "x" / f"{name}.npy") for name in ("time", "t2m"))
+    assert (np.diff(times) > np.timedelta64(0)).all()
+    assert len(times) == 210
+    told = [int(str(time)[:10].replace("-", "")) for time in times]
+    np.testing.assert_array_equal(values.ravel(), told)

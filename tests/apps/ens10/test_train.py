@@ -111,6 +111,17 @@ def test_a_network_may_correct_local_emos(tmp_path, made_pairs, monkeypatch):
         t.base_of(plan("transformer", base="emos"), members)
 
 
+@pytest.mark.parametrize("flat", [True, False])
+def test_rows_count_as_their_area_unless_all_points_count_alike(made_pairs, flat):
+    members, truth = made_pairs["t2m"]["fit"]
+    scaling = predictors.find_scaling(members)
+    arrays = predictors.network_inputs(members, scaling, "points") | {"truth": truth.values}
+    made = plan("mlp", flat=flat)
+    trainer = t.Trainer(t.build(made, scaling, 12, 16), made, arrays, arrays, truth["latitude"].values)
+    expected = None if flat else pytest.approx(np.cos(np.deg2rad(truth["latitude"].values)))
+    assert trainer.loss.row_weights == expected
+
+
 def test_command_line_and_back(tmp_path):
     made = plan("unet", ema=0.99, flat=True, clip=0.5, base="emos")
     words = made.command().split()
