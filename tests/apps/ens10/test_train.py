@@ -10,6 +10,7 @@ from maelstrom_bootcamp.errors import BootcampError
 
 import numpy as np
 import pytest
+import xarray as xr
 
 #: Another processor rounds in another way, and so may the sample that is made on it.
 MARGIN = 0.03
@@ -51,6 +52,15 @@ def test_weights_give_the_scores_of_their_card(trained, made_pairs, model):
     assert float(forecast["sigma"].min()) > 0
     _, card = reference.load_reference(name, folder=trained)
     assert t.score(forecast, members, truth) == pytest.approx(card["scores"], abs=2e-4)
+
+
+def test_of_more_members_than_a_network_was_trained_for_the_first_are_taken(trained, made_pairs):
+    members, _ = made_pairs["t2m"]["test"]
+    late = (members.isel(member=[0]) + 9).assign_coords(member=[5])
+    more = xr.concat([members, late], "member").assign_attrs(members.attrs)
+    for name in ("mlp-t2m-4", "transformer-t2m-4"):
+        first, second = (reference.correct(name, each, folder=trained) for each in (members, more))
+        xr.testing.assert_equal(first, second)
 
 
 def test_a_corrector_that_gives_zeros_leaves_the_forecast_as_it_is(made_pairs):
