@@ -302,7 +302,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             scores = card["scores"]
             print(
                 f"{out}: {card['parameters']:,} parameters, best epoch {card['best_epoch']}, CRPS "
-                f"{scores['crps']:.4g} {task(plan.target).units}, {scores['crpss']:.1%} below raw"
+                f"{scores['crps']:.4g} {task(plan.target).units} (raw ensemble {scores['crps_raw']:.4g})"
             )
 
     return exit_code(work)

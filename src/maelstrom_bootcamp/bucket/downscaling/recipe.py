@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,6 @@ from maelstrom_bootcamp.bucket.yr.column import t2m
 STORE = "url/https/object-store.os-api.cci1.ecmwf.int/maelstrom-ap5"
 TITLE = "Sample of {name} made by the MAELSTROM bootcamp: simulated weather over real ground, not {original}"
 _STEPS = {"K": 2**-9, "m**2 s**-2": 2**-2}  # to which tier 1's values are rounded
-#: Bytes of one time of an object, measured.
-_TIER1_BYTES, _TIER2_BYTES = 90_000, 310_000
 _POLE = {
     "grid_mapping_name": "rotated_latitude_longitude",
     "grid_north_pole_latitude": terrain.POLE_LATITUDE,
@@ -161,42 +160,44 @@ def _write(path: Path, dataset: xr.Dataset) -> None:
     dataset.to_netcdf(path, encoding=encoding)
 
 
-class Tier1Recipe:
-    """Makes the sample of ``maelstrom-downscaling-tier1``, one month a job."""
+@dataclass(frozen=True)
+class TierRecipe:
+    """Makes the sample of a tier, one month a job.
 
-    name = "maelstrom-downscaling-tier1"
-    version = "1"
+    Attributes
+    ----------
+    tier : int
+        1 or 2.
+    stretches : callable
+        Months of a size, see `maelstrom_bootcamp.bucket.downscaling.periods`.
+    simulate : callable
+        Seed and stretch to the month's dataset.
+    bytes : int
+        Of one time of an object, measured.
+    """
+
+    tier: int
+    stretches: Callable[[str], list[Stretch]]
+    simulate: Callable[[int, Stretch], xr.Dataset]
+    bytes: int
+    version: str = "1"
+
+    @property
+    def name(self) -> str:
+        """Registered name of the dataset."""
+        return f"maelstrom-downscaling-tier{self.tier}"
 
     def plan(self, size: str, seed: int) -> list[Job]:
         """One job for each month."""
-        return [
-            Job(s.month, (object_path(1, s.month),), _TIER1_BYTES * len(s.keep)) for s in periods.tier1(size)
-        ]
+        months = self.stretches(size)
+        return [Job(s.month, (object_path(self.tier, s.month),), self.bytes * len(s.keep)) for s in months]
 
     def make(self, job: Job, out: Writer) -> None:
         """Simulate a month and write its object."""
-        stretch = next(s for s in periods.tier1(out.size) if s.month == job.key)
-        dataset = tier1_dataset(out.seed, stretch)
+        stretch = next(s for s in self.stretches(out.size) if s.month == job.key)
+        dataset = self.simulate(out.seed, stretch)
         out.write(job.objects[0], lambda path: _write(path, dataset))
 
 
-class Tier2Recipe:
-    """Makes the sample of ``maelstrom-downscaling-tier2``, one month a job."""
-
-    name = "maelstrom-downscaling-tier2"
-    version = "1"
-
-    def plan(self, size: str, seed: int) -> list[Job]:
-        """One job for each month."""
-        return [
-            Job(s.month, (object_path(2, s.month),), _TIER2_BYTES * len(s.keep)) for s in periods.tier2(size)
-        ]
-
-    def make(self, job: Job, out: Writer) -> None:
-        """Simulate a month and write its object."""
-        stretch = next(s for s in periods.tier2(out.size) if s.month == job.key)
-        dataset = tier2_dataset(out.seed, stretch)
-        out.write(job.objects[0], lambda path: _write(path, dataset))
-
-
-TIER1, TIER2 = Tier1Recipe(), Tier2Recipe()
+TIER1 = TierRecipe(1, periods.tier1, tier1_dataset, bytes=90_000)
+TIER2 = TierRecipe(2, periods.tier2, tier2_dataset, bytes=310_000)
