@@ -19,7 +19,7 @@ from maelstrom_bootcamp.nn.unet import (
     trainable_parameters,
     unet,
 )
-from maelstrom_bootcamp.nn.weights import load_weights_npz, read_model_card, save_weights_npz
+from maelstrom_bootcamp.nn.weights import load_weights_npz, read_extra, read_model_card, save_weights_npz
 
 __all__ = [
     "QuantileLoss",
@@ -36,6 +36,7 @@ __all__ = [
     "pointwise_net",
     "quantile_score",
     "quiet",
+    "read_extra",
     "read_model_card",
     "save_weights_npz",
     "set_seed",

@@ -7,6 +7,7 @@ import os
 import platform
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from maelstrom_bootcamp.machine import cpu_name
 from maelstrom_bootcamp.nn.unet import trainable_parameters
 
 CARD = "model_card"
+EXTRA = "extra:"  # begin of the names of arrays that are no weights
 
 
 def as_stored(variable: keras.Variable) -> np.ndarray:
@@ -48,6 +50,7 @@ def save_weights_npz(
     seed: int,
     data_hash: str,
     scores: dict[str, Any],
+    extra: Mapping[str, np.ndarray] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
     """Write the weights as float16 (see `as_stored`), with a model card inside the same file.
@@ -68,6 +71,9 @@ def save_weights_npz(
         SHA-256 of the data (the bucket's manifest).
     scores : dict
         What the model scores, by name.
+    extra : mapping of str to array, optional
+        What belongs to the weights and is too large for the card (constants of a normalisation by grid
+        point), see `read_extra`.
     **more
         Anything else for the card that JSON can hold.
 
@@ -106,7 +112,8 @@ def save_weights_npz(
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as part:
         try:
-            np.savez_compressed(part, **{CARD: np.array(json.dumps(card))}, **arrays)
+            named = {f"{EXTRA}{name}": value for name, value in (extra or {}).items()}
+            np.savez_compressed(part, **{CARD: np.array(json.dumps(card))}, **arrays, **named)
             part.flush()
             os.fsync(part.fileno())
             os.chmod(part.name, 0o644)  # a temporary file is private, weights are not
@@ -136,7 +143,7 @@ def load_weights_npz(model: keras.Model, path: str | Path) -> dict[str, Any]:
     BootcampError
         If the file is missing, damaged, or belongs to another architecture. The model is then unchanged.
     """
-    arrays = _read(path)
+    arrays = {name: value for name, value in _read(path).items() if not name.startswith(EXTRA)}
     card = json.loads(str(arrays.pop(CARD)))
     expected = {variable.path: tuple(variable.shape) for variable in model.weights}
     found = {name: value.shape for name, value in arrays.items()}
@@ -159,6 +166,17 @@ def read_model_card(path: str | Path) -> dict[str, Any]:
         If the file is missing or damaged.
     """
     return json.loads(str(_read(path)[CARD]))
+
+
+def read_extra(path: str | Path) -> dict[str, np.ndarray]:
+    """Read the arrays that were stored beside the weights (see `save_weights_npz`), by name.
+
+    Raises
+    ------
+    BootcampError
+        If the file is missing or damaged.
+    """
+    return {k.removeprefix(EXTRA): v for k, v in _read(path).items() if k.startswith(EXTRA)}
 
 
 def _read(path: str | Path) -> dict[str, np.ndarray]:

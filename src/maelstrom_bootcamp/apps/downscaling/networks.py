@@ -80,7 +80,9 @@ def sha_unet(
         x = _convs(x, channels, 2, f"dec{level + 1}")
 
     names = ("t2m", "z") if surface_height else ("t2m",)
-    outputs = {name: layers.Conv2D(1, 1, kernel_initializer=START, name=name)(x) for name in names}
+    # In a training with mixed precision, the results are to have all their digits.
+    last = {"kernel_initializer": START, "dtype": "float32"}
+    outputs = {name: layers.Conv2D(1, 1, name=name, **last)(x) for name in names}
     return keras.Model(inputs, outputs, name="sha_unet")
 
 
