@@ -6,7 +6,6 @@ import argparse
 import re
 
 import nbformat
-import papermill
 import pytest
 from papermill.exceptions import PapermillExecutionError
 
@@ -21,7 +20,7 @@ from maelstrom_bootcamp.course.student import (
     student_notebooks,
 )
 from maelstrom_bootcamp.errors import BootcampError
-from support import NOTEBOOKS, ROOT, TEMPLATE, notebook_id, notebook_parameters, read
+from support import NOTEBOOKS, ROOT, TEMPLATE, execute, notebook_id, notebook_parameters, read
 
 WITH_EXERCISES = [p for p in NOTEBOOKS if exercises(read(p))]
 
@@ -81,9 +80,7 @@ def test_solutions_put_back_are_the_reference(path):
 def run(nb, path, tmp_path):
     draft = tmp_path / path.name
     nbformat.write(nb, draft)
-    parameters = dict(nb.metadata.bootcamp.ci)
-    options = {"kernel_name": "python3", "cwd": path.parent, "progress_bar": False}
-    papermill.execute_notebook(str(draft), str(tmp_path / "out.ipynb"), parameters, **options)
+    execute(path, tmp_path / "out.ipynb", draft)
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from maelstrom_bootcamp.hardware.ceilings import (
 )
 from maelstrom_bootcamp.hardware.systems import device, devices
 from maelstrom_bootcamp.machine import cores
+from support import compares_times
 
 TOY = Ceilings("toy", {"fp32": 1e12, "bf16": 4e12}, 1e11, ((1e4, 8e11), (1e6, 4e11), (1e8, 1e11)))
 
@@ -84,6 +85,7 @@ def test_bad_input_is_one_clear_error(ask, words):
         ask()
 
 
+@compares_times
 def test_this_machine_measured():
     found = measure_ceilings(1, precisions=("fp32", "fp64"), seconds=0.02)
     assert found.threads == 1

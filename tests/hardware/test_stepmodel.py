@@ -22,6 +22,7 @@ from maelstrom_bootcamp.hardware.roofline import count
 from maelstrom_bootcamp.hardware.stepmodel import measure_steps, predict_step
 from maelstrom_bootcamp.hardware.systems import device, devices
 from maelstrom_bootcamp.machine import cores
+from support import compares_times
 
 TOY = Ceilings("toy", {"fp32": 1e11}, 1e10, ((1e4, 8e10), (1e8, 1e10)), threads=1)
 
@@ -157,6 +158,7 @@ def test_bad_input_is_one_clear_error(calibration, model, ask, words):
         ask(calibration, model)
 
 
+@compares_times
 def test_measured_lies_above_the_bound():
     """Wide margins: the ceiling is measured for a moment only, on a machine that may be busy."""
     network = networks()["a1"]

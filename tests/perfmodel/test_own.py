@@ -6,6 +6,7 @@ import pytest
 
 from maelstrom_bootcamp.perfmodel.graph import ModelInputError
 from maelstrom_bootcamp.perfmodel.labels.own import Measured, measure_step
+from support import compares_times
 
 NET = "maelstrom_bootcamp.nn:linear_net"
 
@@ -23,6 +24,7 @@ def test_a_network_with_open_lengths():
 
 
 @pytest.mark.slow
+@compares_times
 def test_a_larger_batch_needs_more():
     size = {"image_size": 32, "visits": 2, "seconds": 0.05}
     build = "maelstrom_bootcamp.nn:pointwise_net"
