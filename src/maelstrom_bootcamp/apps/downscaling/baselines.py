@@ -213,7 +213,7 @@ class PointRegression(Baseline):
         return ds.t2m_in.values + found.T.reshape(ds.t2m_in.shape)
 
 
-def all_baselines(n_samples: int = 60_000, seed: int = 0) -> dict[str, Baseline]:
+def all_baselines(n_samples: int = 120_000, seed: int = 0) -> dict[str, Baseline]:
     """All baselines, not fitted, by name, in the order of the table.
 
     Parameters

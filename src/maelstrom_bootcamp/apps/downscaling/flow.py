@@ -18,6 +18,7 @@ from maelstrom_bootcamp.apps.downscaling.dataset import LAPSE_RATE, heights
 GROUND = (
     "height",
     "height difference",
+    "height difference, bicubic",
     "position, 15 km",
     "position, 40 km",
     "sea",
@@ -32,6 +33,7 @@ FLOW = (
     "warmer than around",
     "gradient to the north",
     "gradient to the east",
+    "bicubic minus bilinear",
 )
 REACH = 2.0  # coarse cells, of "around"
 
@@ -47,13 +49,15 @@ def ground_features(ds: xr.Dataset) -> dict[str, np.ndarray]:
     Returns
     -------
     dict
-        Height above the sea and difference of fine and coarse height, m; height above the mean of the points
-        around (Gaussian weights of 15 and 40 km), m; sea (height 0) at the point and its share around.
+        Height above the sea; fine minus coarse height, interpolated in both ways; height above the mean of
+        the points around (Gaussian weights of 15 and 40 km), all in m; sea (height 0) at the point and its
+        share around.
     """
     coarse, fine = (h.values.astype(float) for h in heights(ds))
     sea = (fine <= 0).astype(float)
     near, far = (fine - gaussian_filter(fine, points) for points in (1.5, 4.0))
-    found = (fine, fine - coarse, near, far, sea, gaussian_filter(sea, 2.0))
+    cubic = fine_values(coarse_values(coarse), order=3)
+    found = (fine, fine - coarse, fine - cubic, near, far, sea, gaussian_filter(sea, 2.0))
     return dict(zip(GROUND, found, strict=True))
 
 
@@ -95,3 +99,4 @@ def flow_features(ds: xr.Dataset) -> Iterator[tuple[str, np.ndarray]]:
     yield FLOW[4], fine_values(level - around).astype("f4")
     yield FLOW[5], fine_values(-south).astype("f4")
     yield FLOW[6], fine_values(east).astype("f4")
+    yield FLOW[7], (fine_values(t, order=3) - fine_values(t)).astype("f4")

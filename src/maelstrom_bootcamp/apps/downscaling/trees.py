@@ -31,7 +31,7 @@ class Trees(Baseline):
         Of the samples and the trees.
     """
 
-    def __init__(self, n_samples: int = 60_000, seed: int = 0) -> None:
+    def __init__(self, n_samples: int = 120_000, seed: int = 0) -> None:
         check_counts(n_samples=n_samples)
         self.n_samples, self.seed = n_samples, seed
 
@@ -94,7 +94,7 @@ class RandomForest(Trees):
     """A random forest: the mean of deep trees, each grown on another sample of the samples."""
 
     def _model(self) -> RandomForestRegressor:
-        options = {"min_samples_leaf": 10, "max_features": 0.4, "random_state": self.seed}
+        options = {"min_samples_leaf": 5, "max_features": 0.3, "random_state": self.seed}
         return RandomForestRegressor(20, n_jobs=-1, **options)
 
     def _size(self) -> int:
@@ -106,7 +106,9 @@ class BoostedTrees(Trees):
 
     def _model(self) -> HistGradientBoostingRegressor:
         options = {"max_leaf_nodes": 31, "min_samples_leaf": 40, "random_state": self.seed}
-        return HistGradientBoostingRegressor(max_iter=150, learning_rate=0.1, early_stopping=False, **options)
+        return HistGradientBoostingRegressor(
+            max_iter=100, learning_rate=0.12, early_stopping=False, **options
+        )
 
     def _size(self) -> int:
         return sum(p.get_n_leaf_nodes() for (p,) in self.model._predictors)
