@@ -48,7 +48,7 @@ from maelstrom_bootcamp.verify.spatial import gradient_ratio
 if TYPE_CHECKING:
     import keras
 
-MODELS = ("unet",)
+MODELS = ("unet", "wgan")
 PLANE = ("lat", "lon")
 
 
@@ -239,11 +239,12 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[Plan, str]:
     resumable.add_option(parser)
     parser.add_argument("--shipped", action="store_true", help="settings of the weights that are shipped")
     parser.add_argument("--out", help="file of the weights (default: weights/MODEL.npz)")
-    if parser.parse_args(arguments).shipped:
-        parser.set_defaults(**SHIPPED)  # what is typed still counts
+    shipped = dict(SHIPPED) if parser.parse_args(arguments).shipped else {}
+    more = shipped.pop("options", {})
+    parser.set_defaults(**shipped)  # what is typed still counts
     given = parser.parse_args(arguments)
     chosen = {k: v for k, v in vars(given).items() if k not in ("option", "out", "shipped")}
-    plan = Plan(**chosen, options=resumable.options(given.option, parser))
+    plan = Plan(**chosen, options=more | resumable.options(given.option, parser))
     return plan, given.out or f"weights/{plan.model}.npz"
 
 
