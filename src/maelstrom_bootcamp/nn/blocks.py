@@ -23,8 +23,9 @@ def conv_norm(
     relu: bool = True,
     like: str = "keras",
     initializer: Any = "glorot_uniform",
+    norm: str = "batch",
 ) -> Any:
-    """Convolution, batch normalisation and (if wanted) ReLU.
+    """Convolution, normalisation and (if wanted) ReLU.
 
     Parameters
     ----------
@@ -49,12 +50,21 @@ def conv_norm(
         right and bottom first.
     initializer : str or dict
         First weights of the convolution, as Keras names or configures them.
+    norm : {"batch", "group", "none"}
+        Batch normalisation; or over all pixels and channels of each field on its own (one group), with as
+        many parameters; or none.
 
     Returns
     -------
     tensor
         ``(batch, ceil(y / stride), ceil(x / stride), channels)``.
+
+    Raises
+    ------
+    BootcampError
+        If there is no such normalisation.
     """
+    check_choice("norm", norm, ("batch", "group", "none"))
     padding = "same"
     if like == "pytorch" and stride > 1:
         padding = "valid"
@@ -62,7 +72,10 @@ def conv_norm(
             x = layers.ZeroPadding2D((kernel_size - 1) // 2, name=f"{name}_pad")(x)
     start = {"kernel_initializer": initializer}
     x = layers.Conv2D(channels, kernel_size, stride, padding, use_bias=bias, name=f"{name}_conv", **start)(x)
-    x = layers.BatchNormalization(name=f"{name}_norm", **BATCH_NORM[like])(x)
+    if norm == "batch":
+        x = layers.BatchNormalization(name=f"{name}_norm", **BATCH_NORM[like])(x)
+    elif norm == "group":
+        x = layers.GroupNormalization(groups=1, name=f"{name}_norm")(x)
     return layers.ReLU(name=f"{name}_relu")(x) if relu else x
 
 

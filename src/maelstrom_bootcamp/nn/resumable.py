@@ -37,10 +37,13 @@ class State:
     path : pathlib.Path
     plan : dataclass
         The file is refused if it belongs to another one (only ``epochs`` may differ).
+    also : sequence of keras.Variable
+        What a training changes besides the model and its optimiser: those of an adversary.
     """
 
-    def __init__(self, path: Path, plan: Any) -> None:
+    def __init__(self, path: Path, plan: Any, also: Sequence[keras.Variable] = ()) -> None:
         self.path = path
+        self.also = list(also)
         self.plan = {k: v for k, v in asdict(plan).items() if k != "epochs"}
         self.history: list[dict[str, float]] = []
         self.best: list[np.ndarray] = []
@@ -57,6 +60,7 @@ class State:
         self.history, arrays = self._read()
         own = {f"weight{i}": v for i, v in enumerate(model.weights)}
         own |= {f"optimizer{i}": v for i, v in enumerate(model.optimizer.variables)}
+        own |= {f"also{i}": v for i, v in enumerate(self.also)}
         if {k: tuple(v.shape) for k, v in own.items()} != {
             k: v.shape for k, v in arrays.items() if not k.startswith("best")
         }:
@@ -116,9 +120,10 @@ class State:
             np.isfinite(row["val_loss"]) and best_epoch(self.history) == len(self.history) - 1
         ):
             self.best = kept() if kept else weights
-        optimizer = [np.asarray(v) for v in model.optimizer.variables]
+        optimizer, also = ([np.asarray(v) for v in some] for some in (model.optimizer.variables, self.also))
+        kinds = {"weight": weights, "optimizer": optimizer, "also": also, "best": self.best}
         arrays = {}
-        for kind, values in (("weight", weights), ("optimizer", optimizer), ("best", self.best)):
+        for kind, values in kinds.items():
             arrays |= {f"{kind}{i}": value for i, value in enumerate(values)}
         text = json.dumps({"plan": self.plan, "history": self.history})
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -26,6 +26,7 @@ def sha_unet(
     columns: int = COLUMNS,
     features: int = 56,
     surface_height: bool = True,
+    residual: bool = False,
 ) -> keras.Model:
     """Build the U-Net; with the defaults it has exactly 3,525,650 trainable parameters.
 
@@ -45,6 +46,11 @@ def sha_unet(
         Channels of the finest level; they double from level to level.
     surface_height : bool
         Whether there is the second output.
+    residual : bool
+        Whether the network finds the difference between the fine temperature and the first predictor, both
+        normalised, instead of the fine temperature itself. It has the same layers and parameters. The
+        published network has to learn first of all to hand its input through; and because batch
+        normalisation measures a temperature against the other fields of the batch, this takes long.
 
     Returns
     -------
@@ -83,6 +89,8 @@ def sha_unet(
     # In a training with mixed precision, the results are to have all their digits.
     last = {"kernel_initializer": START, "dtype": "float32"}
     outputs = {name: layers.Conv2D(1, 1, name=name, **last)(x) for name in names}
+    if residual:
+        outputs["t2m"] = layers.Add(name="residual", dtype="float32")([inputs[..., :1], outputs["t2m"]])
     return keras.Model(inputs, outputs, name="sha_unet")
 
 
@@ -93,6 +101,7 @@ def critic(
     columns: int = COLUMNS,
     features: int = 64,
     convs: int = 4,
+    norm: str = "batch",
 ) -> keras.Model:
     """Build the critic of the Wasserstein GAN; with the defaults it has 1,584,641 trainable parameters.
 
@@ -109,6 +118,10 @@ def critic(
         Channels of the first convolution, and width of the hidden dense layer.
     convs : int
         Convolutions; each halves the grid and doubles the channels.
+    norm : {"batch", "group", "none"}
+        After each convolution. As published it is batch normalisation, although Gulrajani et al. (2017,
+        arXiv:1704.00028) advise against it: the penalty holds for each field on its own, and a batch mixes
+        them. "group" normalises each field by itself, with as many parameters.
 
     Returns
     -------
@@ -118,18 +131,17 @@ def critic(
     Raises
     ------
     BootcampError
-        If an argument is not a whole number >= 1.
+        If a number is not whole and >= 1, or there is no such normalisation.
 
     References
     ----------
     ``critic_model`` in ``wgan_model.py``, see the top of this module. As there, the hidden dense layer has no
-    activation, and there is batch normalisation although Gulrajani et al. (2017, arXiv:1704.00028) advise
-    against it together with a gradient penalty.
+    activation.
     """
     check_counts(n_outputs=n_outputs, rows=rows, columns=columns, features=features, convs=convs)
     x = inputs = keras.Input((rows, columns, n_outputs), name="fields")
     for i in range(convs):
-        x = conv_norm(x, features * 2**i, stride=2, initializer=START, name=f"down{i + 1}")
+        x = conv_norm(x, features * 2**i, stride=2, initializer=START, name=f"down{i + 1}", norm=norm)
     x = layers.GlobalAveragePooling2D(name="mean")(x)
     x = layers.Dense(features, name="hidden")(x)
     return keras.Model(inputs, layers.Dense(1, name="score")(x), name="critic")
