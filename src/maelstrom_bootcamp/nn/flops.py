@@ -15,11 +15,14 @@ FREE = (
     layers.InputLayer,
     layers.Activation,
     layers.LeakyReLU,
+    layers.ReLU,
     layers.AveragePooling2D,
+    layers.GlobalAveragePooling2D,
     layers.MaxPooling2D,
     layers.UpSampling2D,
     layers.Concatenate,
     layers.BatchNormalization,
+    layers.GroupNormalization,
 )
 
 

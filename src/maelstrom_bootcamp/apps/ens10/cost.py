@@ -23,6 +23,7 @@ from maelstrom_bootcamp.bucket.ens10 import forecast
 from maelstrom_bootcamp.bucket.ens10.periods import MEMBERS, Window
 from maelstrom_bootcamp.bucket.ens10.truth import Truth, simulate
 from maelstrom_bootcamp.errors import BootcampError
+from maelstrom_bootcamp.nn.graphs import graph_macs
 
 import keras
 import tensorflow as tf
@@ -59,33 +60,9 @@ def macs(model: keras.Model, batch: int = 1) -> pd.Series:
         for each in model.inputs
     }
     inputs = shapes if isinstance(model.input, dict) else next(iter(shapes.values()))
-    graph = tf.function(lambda x: model(x, training=False)).get_concrete_function(inputs).graph
-    found = {"convolution": 0, "attention": 0}
-    for operation in graph.get_operations():
-        for kind, count in _counted(operation):
-            found[kind] += count
-    return pd.Series(found)
-
-
-def _counted(operation: tf.Operation) -> list[tuple[str, int]]:
-    """Kind and multiplications of an operation; nothing for most."""
-    if operation.type not in ("Conv2D", "MatMul", "BatchMatMulV2", "Einsum"):
-        return []
-    shapes = [each.shape for each in (*operation.inputs, *operation.outputs)]
-    if not all(shape.is_fully_defined() for shape in shapes):
-        raise BootcampError(
-            f"The shape of {operation.name!r} is not known before it is run.", "Build it for a fixed grid."
-        )
-    first, second, out = (tuple(shape) for shape in shapes)
-    if operation.type == "Conv2D":
-        return [("convolution", math.prod(out) * math.prod(second[:3]))]
-    if operation.type == "MatMul":
-        return [("convolution", math.prod(out) * (first[0 if operation.get_attr("transpose_a") else 1]))]
-    if operation.type == "BatchMatMulV2":
-        return [("attention", math.prod(out) * first[-2 if operation.get_attr("adj_x") else -1])]
-    left, right = operation.get_attr("equation").decode().split("->")[0].split(",")
-    sizes = dict(zip(left + right, first + second, strict=True))
-    return [("attention", math.prod(sizes.values()))]
+    counted = graph_macs(tf.function(lambda x: model(x, training=False)), inputs)
+    kinds = {"convolution": ["Conv2D", "MatMul"], "attention": ["BatchMatMulV2", "Einsum"]}
+    return pd.Series({kind: counted[names].sum() for kind, names in kinds.items()})
 
 
 # ---- networks on any grid --------------------------------------------------------------------------
