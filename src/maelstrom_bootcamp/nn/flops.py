@@ -13,6 +13,7 @@ from maelstrom_bootcamp.errors import BootcampError
 #: Layers whose arithmetic is not counted: one operation or less per value, or none that is left at inference.
 FREE = (
     layers.InputLayer,
+    layers.Add,
     layers.Activation,
     layers.LeakyReLU,
     layers.ReLU,

@@ -50,7 +50,7 @@ def test_every_part_gives_numbers(pair):
 def test_a_step_is_the_sum_of_its_parts():
     parts = {"generate": 1.0, "score": 10.0, "penalty": 100.0, "update generator": 1000.0}
     assert cost.wgan_step(parts, 5).tolist() == [0, 50, 500, 1000]
-    assert cost.wgan_step(parts, 5, shared=False).tolist() == [5, 50, 500, 1000]
+    assert cost.wgan_step(pd.Series(parts), 5, shared=False).tolist() == [5, 50, 500, 1000]
     with pytest.raises(BootcampError, match="has the parts"):
         cost.wgan_step({"generate": 1.0})
     with pytest.raises(BootcampError, match="critic_steps"):

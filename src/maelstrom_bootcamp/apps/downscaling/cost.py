@@ -117,13 +117,13 @@ def gan_fields(generator: keras.Model, batch: int, seed: int = 0) -> Fields:
 
 
 def wgan_step(
-    parts: Mapping[str, float], critic_steps: int = CRITIC_STEPS, *, shared: bool = True
+    parts: Mapping[str, float] | pd.Series, critic_steps: int = CRITIC_STEPS, *, shared: bool = True
 ) -> pd.Series:
     """What the parts of a step add up to.
 
     Parameters
     ----------
-    parts : mapping of str to float
+    parts : mapping of str to float, or pandas.Series
         Seconds or multiplications of one call of each of `PARTS`.
     critic_steps : int
         Updates of the critic for one of the generator.
@@ -142,7 +142,7 @@ def wgan_step(
         If a part is missing, or `critic_steps` is no whole number >= 1.
     """
     check_counts(critic_steps=critic_steps)
-    if set(parts) != set(PARTS):
+    if set(parts.keys()) != set(PARTS):
         raise BootcampError(f"A step has the parts {', '.join(PARTS)}.", "Give a number for each of them.")
     calls = {"generate": 0 if shared else critic_steps, "score": critic_steps, "penalty": critic_steps}
     return pd.Series({name: calls.get(name, 1) * parts[name] for name in PARTS})
