@@ -130,7 +130,7 @@ class LocalLapseRate(Baseline):
         Coarse cells that are "around": standard deviation of the weights.
     """
 
-    def __init__(self, reach: float = 1.0) -> None:
+    def __init__(self, reach: float = 0.5) -> None:
         self.reach = reach
 
     def _terms(self, ds: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
@@ -238,7 +238,7 @@ def all_baselines(n_samples: int = 120_000, seed: int = 0) -> dict[str, Baseline
         "rate of the input": LocalLapseRate(),
         "mean correction, point": PointCorrection(),
         "regression, point": PointRegression(),
-        "regression, point, flow": PointRegression(flow=True, pull=10.0),
+        "regression, point, flow": PointRegression(flow=True, pull=30.0),
         "random forest": RandomForest(n_samples, seed),
         "boosted trees": BoostedTrees(n_samples, seed),
     }
