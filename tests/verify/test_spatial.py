@@ -68,3 +68,103 @@ def test_mistakes_name_their_cure():
         with pytest.raises(BootcampError) as caught:
             call()
         assert caught.value.cure
+
+
+def on_earth(values, north=54.5, step=0.1):
+    ny, nx = values.shape[-2:]
+    grid = {"lat": north - step * np.arange(ny), "lon": 4 + step * np.arange(nx)}
+    dims = ("time", "lat", "lon")[-values.ndim :]
+    return xr.DataArray(values, grid, dims)
+
+
+def test_spacing_of_degrees():
+    dy, dx = spatial.spacing_of_degrees(on_earth(np.zeros((11, 5)), north=60.5))
+    assert dy == pytest.approx(11.12, abs=0.01)
+    assert dx == pytest.approx(dy / 2, rel=1e-6)  # cos(60 degrees)
+    for bad in (field(np.zeros((4, 4))).rename(y="lat", x="lon"), on_earth(np.zeros((4, 4)))[[0, 1, 3]]):
+        with pytest.raises(BootcampError, match="regular"):
+            spatial.spacing_of_degrees(bad)
+
+
+def test_rows_and_columns_differently_far_apart():
+    y, x = np.mgrid[:6, :5]
+    plane = field(3.0 * x + 4.0 * y)
+    np.testing.assert_allclose(spatial.gradient_amplitude(plane, (2.0, 3.0)), np.hypot(2, 1))
+    steep_x = field(5.0 * x + 0.0 * y)
+    ratio = spatial.gradient_ratio(steep_x, plane, spacing=(2.0, 1.0))
+    assert float(ratio) == pytest.approx(5 / np.hypot(2, 3))
+
+
+def test_spectrum_knows_the_length_of_a_wave_in_both_directions():
+    ny, nx, dy, dx = 48, 64, 10.0, 6.0
+    along_y = np.cos(np.pi * 8 * (np.arange(ny) + 0.5) / ny)[:, None] * np.ones(nx)  # 2 ny dy / 8 = 120 km
+    along_x = np.cos(np.pi * 8 * (np.arange(nx) + 0.5) / nx)[None] * np.ones((ny, 1))  # 2 nx dx / 8 = 96 km
+    for wave, length in ((along_y, 120), (along_x, 96)):
+        found = spatial.spectrum(field(wave), (dy, dx))
+        assert float(found.wavelength[found.argmax()]) == pytest.approx(length, rel=0.07)
+        assert float(found.max()) == pytest.approx(0.5)
+    assert found.wavelength.min() >= 20  # what both directions resolve
+
+
+def test_scale_variance_of_each_field():
+    n = 64
+    points = np.arange(n) + 0.5
+    waves = [np.tile(np.cos(np.pi * k * points / n), (n, 1)) for k in (4, 40)]  # 32 and 3.2 grid lengths
+    two = field(np.stack([waves[0] + 2 * waves[1], waves[0]]))
+    assert spatial.finest_octave((1.0, 0.5)) == (2, 4)
+    fine = spatial.scale_variance(two, *spatial.finest_octave(1.0))
+    assert fine.dims == ("time",)
+    np.testing.assert_allclose(fine, [2, 0], atol=1e-12)
+    np.testing.assert_allclose(spatial.scale_variance(two, 4, 1000), [0.5, 0.5])
+    with pytest.raises(BootcampError, match="No wave"):
+        spatial.scale_variance(two, 0.1, 0.2)
+
+
+def test_octave_borders_belong_to_one_side():
+    n = 64
+    shortest = np.tile(np.cos(np.pi * 32 * (np.arange(n) + 0.5) / n), (n, 1))  # exactly 4 grid lengths
+    assert float(spatial.scale_variance(field(shortest), 2, 4)) == pytest.approx(0, abs=1e-12)
+    assert float(spatial.scale_variance(field(shortest), 4, 8)) == pytest.approx(0.5)
+
+
+def test_spectral_error_has_a_sign():
+    o = field(np.random.default_rng(0).standard_normal((3, 32, 32)))
+    smooth = o.rolling(x=3, y=3, center=True, min_periods=1).mean()
+    assert float(spatial.spectral_error(o, o)) == 0
+    assert float(spatial.spectral_error(0.5 * o, o)) == pytest.approx(-0.75)
+    assert float(spatial.spectral_error(2 * o + 5, o)) == pytest.approx(3)
+    assert -1 < float(spatial.spectral_error(smooth, o)) < -0.9
+    assert spatial.spectral_error(smooth, o, []).dims == ("time",)
+    ratio = spatial.spectral_error(o + 2 * (o - smooth), o, between=(16, 64))
+    assert abs(float(ratio)) < 0.5 < float(spatial.spectral_error(o + 2 * (o - smooth), o))
+
+
+def test_variances_are_averaged_before_they_are_divided():
+    o = field(np.random.default_rng(0).standard_normal((2, 16, 16)))
+    f = o * xr.DataArray([0.0, 2.0], dims="time")
+    v = spatial.scale_variance(o, 2, 4).values
+    assert float(spatial.spectral_error(f, o)) == pytest.approx(4 * v[1] / v.sum() - 1)
+
+
+def test_coherence_tells_right_from_rough():
+    rng = np.random.default_rng(0)
+    o = field(rng.standard_normal((8, 32, 32)))
+    other = field(rng.standard_normal((8, 32, 32)))
+    np.testing.assert_allclose(spatial.coherence(2 * o + 1, o), 1)
+    np.testing.assert_allclose(spatial.coherence(-o, o), -1)
+    assert float(abs(spatial.coherence(other, o)).max()) < 0.5
+    assert abs(float(spatial.spectral_error(other, o))) < 0.1  # as rough, and wrong all over
+    assert spatial.coherence(o * 0, o).isnull().all()
+
+
+def test_rescaled_waves():
+    o = field(np.random.default_rng(0).standard_normal((2, 24, 32)) + 280)
+    gains = spatial.spectrum(o) * 0 + 1
+    np.testing.assert_allclose(spatial.rescaled(o, gains), o)
+    double = spatial.rescaled(o.transpose("x", "time", "y"), 2 * gains)
+    assert double.dims == ("x", "time", "y")
+    anomaly = o - o.mean(("y", "x"))
+    np.testing.assert_allclose(double.transpose(*o.dims) - o.mean(("y", "x")), 2 * anomaly)
+    smooth = spatial.rescaled(o, gains.where(gains.wavelength > 8, 0))
+    assert float(spatial.spectral_error(smooth, o)) == pytest.approx(-1)
+    assert abs(float(spatial.spectral_error(smooth, o, between=(16, 64)))) < 1e-9

@@ -268,6 +268,35 @@ def spectral_error(
     return of_forecast.mean(dims) / of_target.mean(dims) - 1
 
 
+def rescaled(
+    field: xr.DataArray, gains: xr.DataArray, spacing: Spacing = 1.0, plane: Sequence[str] = PLANE
+) -> xr.DataArray:
+    """Multiply each wave of a field by a factor that depends on its length.
+
+    Parameters
+    ----------
+    field : xarray.DataArray
+        Without missing values.
+    gains : xarray.DataArray
+        Dimension ``wavelength`` in km; linear in the wave number between two of them, constant beyond the
+        first and the last. The mean of a field is left as it is.
+    spacing, plane
+        As for `spectrum`.
+
+    Returns
+    -------
+    xarray.DataArray
+        Like the field.
+    """
+    waves = _transformed(field, plane)
+    by_number = gains.sortby("wavelength", ascending=False)
+    numbers = _wave_numbers(waves.shape[-2:], spacing)
+    factors = np.interp(numbers, 1 / by_number["wavelength"].values, by_number.values)
+    factors[0, 0] = 1.0
+    values = fft.idctn(waves * factors * np.sqrt(factors.size), axes=(-2, -1), norm="ortho")
+    return field.copy(data=np.moveaxis(values, (-2, -1), _axes(field, plane)).astype(field.dtype))
+
+
 def spectrum_slope(spectrum: xr.DataArray, shortest: float, longest: float) -> float:
     """Slope of log variance against log wave number, by least squares.
 

@@ -21,6 +21,7 @@ from maelstrom_bootcamp.verify.diagrams import GREY, open_axes, styles
 
 HEIGHTS = (500.0, 1000.0, 2000.0)  # m, of the contours
 PLANE = ("lat", "lon")
+LEAST_SHARE = 0.02  # of the target's variance, that is still drawn
 
 
 def maps(
@@ -33,7 +34,7 @@ def maps(
     cmap: str | None = None,
     columns: int = 3,
     contours: tuple[float, ...] = HEIGHTS,
-    panel: tuple[float, float] = (2.4, 2.5),
+    panel: tuple[float, float] = (2.1, 2.5),
 ) -> tuple[Figure, np.ndarray]:
     """Draw fields side by side with one colour scale, with the coast and contours of the height.
 
@@ -79,7 +80,7 @@ def maps(
     rows = -(-len(fields) // columns)
     size = (columns * panel[0] + 0.8, rows * panel[1])
     fig, axes = plt.subplots(
-        rows, columns, figsize=size, layout="constrained", facecolor="white", squeeze=False
+        rows, columns, figsize=size, layout="compressed", facecolor="white", squeeze=False
     )
     low, high = limits or _limits(fields.values(), diverging)
     look = {"vmin": low, "vmax": high, "cmap": cmap or ("RdBu_r" if diverging else "viridis")}
@@ -125,9 +126,9 @@ def relative_spectra(
     """
     shares = {name: values / target for name, values in variances.items()}
     fig, ax = by_wavelength(shares, "variance, forecast / target (1)", octave, ax)
-    ax.set_yscale("log")
+    ax.set(yscale="log", ylim=(max(LEAST_SHARE, 0.8 * ax.get_ylim()[0]), None))
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter(ScalarFormatter())
+    ax.yaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_minor_formatter(NullFormatter())
     return fig, ax
 
