@@ -80,6 +80,7 @@ class State:
         *,
         over: Callable[[list[dict[str, float]]], bool] | None = None,
         kept: Callable[[], list[np.ndarray]] | None = None,
+        keep_last: bool = False,
         verbose: bool = True,
     ) -> None:
         """Train the epochs that are due; in the end the model holds the weights of its best epoch.
@@ -101,7 +102,7 @@ class State:
         """
         while len(self.history) < epochs and not (over and over(self.history)):
             row = one_epoch(len(self.history))
-            self.advance(model, row, kept)
+            self.advance(model, row, kept, keep_last)
             if verbose:
                 scores = "   ".join(f"{name} {value:.4g}" for name, value in row.items())
                 print(f"epoch {len(self.history):3d}   {scores}", flush=True)
@@ -112,12 +113,15 @@ class State:
         model: keras.Model,
         row: dict[str, float],
         kept: Callable[[], list[np.ndarray]] | None = None,
+        keep_last: bool = False,
     ) -> None:
         """Note that an epoch is over, and write all down."""
         self.history.append(row)
         weights = model.get_weights()
-        if not self.best or (
-            np.isfinite(row["val_loss"]) and best_epoch(self.history) == len(self.history) - 1
+        if (
+            keep_last
+            or not self.best
+            or (np.isfinite(row["val_loss"]) and best_epoch(self.history) == len(self.history) - 1)
         ):
             self.best = kept() if kept else weights
         optimizer, also = ([np.asarray(v) for v in some] for some in (model.optimizer.variables, self.also))

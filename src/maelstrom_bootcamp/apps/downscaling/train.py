@@ -1,9 +1,9 @@
 """Train A5's reference networks: ``python -m maelstrom_bootcamp.apps.downscaling.train --help``.
 
 ``--model unet`` trains the U-Net, ``--model wgan`` makes it the generator of a WGAN; ``--shipped`` takes the
-settings of the weights that the course ships. A training may be stopped after any epoch (see
-`maelstrom_bootcamp.nn.resumable`): the same command goes on. The epoch with the best score on the validation
-months is kept, scored on the test months and written with its model card.
+settings of the weights that the course ships. Of a U-Net the epoch with the best score on the validation
+months is kept, of a WGAN the last one; it is scored on the test months and written with its model card. A
+training may be stopped after any epoch (see `maelstrom_bootcamp.nn.resumable`): the same command goes on.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 import xarray as xr
 
 from maelstrom_bootcamp import nn
+from maelstrom_bootcamp.apps.downscaling.adversarial import AdversarialTrainer
 from maelstrom_bootcamp.apps.downscaling.dataset import LAPSE_RATE, SPLITS, heights, read_tier1
 from maelstrom_bootcamp.apps.downscaling.networks import sha_unet
 from maelstrom_bootcamp.apps.downscaling.predictors import (
@@ -36,6 +37,7 @@ from maelstrom_bootcamp.apps.downscaling.trainer import (
     PRECISIONS,
     RATES,
     SHIPPED,
+    SHIPPED_WGAN,
     Plan,
     Trainer,
 )
@@ -181,11 +183,15 @@ def train(
     scaling = find_scaling(data["training"])
     arrays = {split: arrays_of(data[split], scaling) for split in ("training", "validation")}
     model = build(plan, plan.precision)
-    trainer = Trainer(model, plan, arrays["training"], arrays["validation"])
-    state = resumable.State(Path(f"{os.fspath(out)}.state.npz"), plan)
+    parts = arrays["training"], arrays["validation"]
+    wgan = plan.model == "wgan"
+    trainer = AdversarialTrainer(model, plan, *parts, scaling) if wgan else Trainer(model, plan, *parts)
+    state = resumable.State(Path(f"{os.fspath(out)}.state.npz"), plan, trainer.also)
     state.restore(model)
     start = time.process_time()
-    state.run(model, trainer.one_epoch, plan.epochs, kept=trainer.kept, verbose=verbose)
+    # The error of a WGAN says nothing about what the critic has reached: its last epoch counts.
+    how = {"kept": trainer.kept, "keep_last": wgan, "verbose": verbose}
+    state.run(model, trainer.one_epoch, plan.epochs, **how)
     seconds = time.process_time() - start
     shipped = build(plan)  # in single precision, as whoever loads it
     shipped.set_weights(model.get_weights())
@@ -203,7 +209,7 @@ def train(
         times=len(arrays["training"]["x"]),
         cpu_seconds=round(seconds),
         history=state.history,
-        best_epoch=resumable.best_epoch(state.history) + 1,
+        best_epoch=len(state.history) if wgan else resumable.best_epoch(state.history) + 1,
     )
     state.remove()
     return card
@@ -229,17 +235,20 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[Plan, str]:
     parser.add_argument("--model", choices=MODELS, default=default.model)
     parser.add_argument("--size", choices=SIZES, default=settings().size)
     parser.add_argument("--data-seed", type=int, default=settings().seed)
-    for name in ("seed", "epochs", "batch_size"):
+    for name in ("seed", "epochs", "batch_size", "head_start", "critic_steps"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=getattr(default, name))
     parser.add_argument("--rate", choices=RATES, default=default.rate)
     parser.add_argument("--loss", choices=LOSSES, default=default.loss)
     parser.add_argument("--precision", choices=PRECISIONS, default=default.precision)
-    for name in ("learning_rate", "height_weight", "ema", "weight_decay", "clip"):
+    rates = ("learning_rate", "critic_rate", "reconstruction")
+    for name in (*rates, "height_weight", "ema", "weight_decay", "clip"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=getattr(default, name))
     resumable.add_option(parser)
+    parser.add_argument("--start", default=default.start, help="weights from which a WGAN starts")
     parser.add_argument("--shipped", action="store_true", help="settings of the weights that are shipped")
     parser.add_argument("--out", help="file of the weights (default: weights/MODEL.npz)")
-    shipped = dict(SHIPPED) if parser.parse_args(arguments).shipped else {}
+    first = parser.parse_args(arguments)
+    shipped = dict(SHIPPED_WGAN if first.model == "wgan" else SHIPPED) if first.shipped else {}
     more = shipped.pop("options", {})
     parser.set_defaults(**shipped)  # what is typed still counts
     given = parser.parse_args(arguments)

@@ -41,6 +41,23 @@ SHIPPED = MappingProxyType(
     }
 )
 
+#: How the shipped WGAN was trained: from the U-Net, both pulls at a generated field alike (sqrt(pixels)).
+SHIPPED_WGAN = MappingProxyType(
+    {
+        "epochs": 3,
+        "batch_size": 4,
+        "learning_rate": 4e-4,
+        "critic_rate": 3e-4,
+        "critic_steps": 2,
+        "reconstruction": 110.9,
+        "start": "unet",
+        "head_start": 100,
+        "ema": 0.98,
+        "precision": "mixed_bfloat16",
+        "options": {"residual": True},
+    }
+)
+
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -74,6 +91,18 @@ class Plan:
         Longest gradient of each variable; 0: any, as published.
     precision : {"float32", "mixed_bfloat16"}
         Of the arithmetic in training. Weights, the last convolutions and the loss have float32 in any case.
+    start : str
+        Of the WGAN, as all that follow: reference weights (a name) or a file (a path) from which the
+        generator starts. Empty: from nothing, as published.
+    head_start : int
+        Updates of the critic alone, before the first epoch.
+    critic_steps : int
+        Updates of the critic for one of the generator; published are 5.
+    critic_rate : float
+        Learning rate of the critic.
+    reconstruction : float
+        Weight of the mean absolute errors beside the critic's score, see
+        `maelstrom_bootcamp.apps.downscaling.gan`.
     options : dict
         More arguments of the network, e.g. ``{"features": 16}``.
     """
@@ -92,6 +121,11 @@ class Plan:
     weight_decay: float = 0.0
     clip: float = 0.0
     precision: str = "float32"
+    start: str = ""
+    head_start: int = 0
+    critic_steps: int = 5
+    critic_rate: float = 3e-4
+    reconstruction: float = 110.9
     options: dict[str, Any] = field(default_factory=dict)
 
     def command(self) -> str:
@@ -174,6 +208,7 @@ class Trainer:
             raise BootcampError(
                 f"{self.n} times do not make a batch of {plan.batch_size}.", "Take a smaller batch."
             )
+        self.also: list[keras.Variable] = []  # nothing that a state would have to hold besides the model
         model.compile(adam(plan.learning_rate, ema=plan.ema, weight_decay=plan.weight_decay, clip=plan.clip))
         self.loss = DownscalingLoss(plan.loss, plan.height_weight)
         self.step = training_step(model, self.loss, model.optimizer, jit=False)
