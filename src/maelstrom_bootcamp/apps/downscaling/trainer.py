@@ -30,9 +30,10 @@ PUBLISHED_RATE, FIRST_DECAY, LAST_DECAY, DECAY = 5e-4, 5, 30, 0.1
 #: How the shipped U-Net was trained.
 SHIPPED = MappingProxyType(
     {
-        "epochs": 8,
+        "epochs": 6,
         "batch_size": 8,
         "learning_rate": 1e-3,
+        "height_weight": 0.05,
         "ema": 0.99,
         "weight_decay": 0.01,
         "clip": 1.0,
@@ -44,7 +45,7 @@ SHIPPED = MappingProxyType(
 #: How the shipped WGAN was trained: from the U-Net, both pulls at a generated field alike (sqrt(pixels)).
 SHIPPED_WGAN = MappingProxyType(
     {
-        "epochs": 3,
+        "epochs": 2,
         "batch_size": 4,
         "learning_rate": 4e-4,
         "critic_rate": 3e-4,
