@@ -254,7 +254,7 @@ def command(module: str, values: Mapping[str, Any]) -> str:
     """
     words = [f"python -m {module}"]
     for name, value in values.items():
-        if value is None or value is False or value in ({}, (), []):
+        if value is None or value is False or value in ({}, (), [], ""):
             continue
         if value is True:
             words.append(f"--{name.replace('_', '-')}")

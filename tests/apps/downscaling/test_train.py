@@ -40,7 +40,7 @@ def test_a_training_learns_what_the_hills_do(trained):
     """What is left of the errors of the input is mostly what it cannot know."""
     scores = trained.card("unet")["scores"]
     assert scores["rmse"] < 0.6 * scores["rmse_bilinear"]
-    assert scores["rmse_lapse"] < 0.2 * scores["rmse_bilinear"]
+    assert scores["rmse_lapse"] < 0.3 * scores["rmse_bilinear"]
 
 
 def test_weights_give_the_scores_of_their_card(trained, made_splits):

@@ -49,7 +49,7 @@ def sha_unet(
     residual : bool
         Whether the network finds the difference between the fine temperature and the first predictor, both
         normalised, instead of the fine temperature itself. It has the same layers and parameters; untrained,
-        it hands its input through. The published network has to learn first of all to hand its input through; and because batch
+        it hands its input through. The published network has to learn that first of all, and because batch
         normalisation measures a temperature against the other fields of the batch, this takes long.
 
     Returns
