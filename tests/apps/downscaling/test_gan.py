@@ -19,6 +19,14 @@ ROWS, COLUMNS = 8, 16
 PIXELS = ROWS * COLUMNS
 
 
+@pytest.fixture
+def eager():
+    """Without compiling: the networks are tiny, and a graph takes seconds to make."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 def networks(norm="none", policy="float32", critic_policy="float32"):
     """A tiny generator and a tiny critic, always the same."""
     nn.set_seed(0, deterministic=False)
@@ -97,7 +105,7 @@ def test_the_mended_weight_of_the_reconstruction():
     assert gan.mended_reconstruction(10, 10, published=50) == pytest.approx(5)
 
 
-def test_mixing_weights_lie_between_0_and_1_and_follow_the_updates():
+def test_mixing_weights_lie_between_0_and_1_and_follow_the_updates(eager):
     trainer = gan.GanTrainer(*networks(), reconstruction=1.0)
     first = np.asarray(trainer._mix(1000, 2))
     assert first.shape == (2, 1000, 1, 1, 1)
@@ -110,7 +118,7 @@ def test_mixing_weights_lie_between_0_and_1_and_follow_the_updates():
     assert not np.array_equal(first, trainer._mix(1000, 2))
 
 
-def test_each_step_changes_its_own_network():
+def test_each_step_changes_its_own_network(eager):
     trainer = gan.GanTrainer(*networks("batch"), reconstruction=1.0)
     x, real, z = made()
 
@@ -146,7 +154,7 @@ def test_the_critic_finds_the_distance_and_a_slope_near_one():
 
 
 @pytest.mark.parametrize("relative", [True, False])
-def test_what_the_critic_sees(relative):
+def test_what_the_critic_sees(relative, eager):
     generator, judge = networks()
     trainer = gan.GanTrainer(generator, judge, reconstruction=0.0, relative=relative)
     x, real, _ = made()
@@ -158,7 +166,7 @@ def test_what_the_critic_sees(relative):
 
 
 @pytest.mark.parametrize("own", [True, False])
-def test_statistics_of_the_batch_or_those_learnt_before(own):
+def test_statistics_of_the_batch_or_those_learnt_before(own, eager):
     generator, judge = networks()
     trainer = gan.GanTrainer(generator, judge, reconstruction=1.0, batch_statistics=own)
     x, real, z = made()
@@ -193,7 +201,7 @@ def test_the_generator_gets_the_gradient_of_its_whole_loss():
     assert float(found["pull_critic"]) == pytest.approx(float(tf.reduce_mean(norms)), rel=1e-4)
 
 
-def test_an_epoch_sees_all_whole_batches_and_tells_each_step():
+def test_an_epoch_sees_all_whole_batches_and_tells_each_step(eager):
     trainer = gan.GanTrainer(*networks(), reconstruction=1.0)
     x, real, z = made(7)
     seen = []
@@ -214,7 +222,7 @@ class Plan:
     epochs: int = 2
 
 
-def test_a_training_that_is_stopped_goes_on_as_if_it_had_not_been(tmp_path):
+def test_a_training_that_is_stopped_goes_on_as_if_it_had_not_been(tmp_path, eager):
     x, real, z = made(4)
 
     def start(seed_of_weights=0):
