@@ -48,8 +48,8 @@ def sha_unet(
         Whether there is the second output.
     residual : bool
         Whether the network finds the difference between the fine temperature and the first predictor, both
-        normalised, instead of the fine temperature itself. It has the same layers and parameters; untrained,
-        it hands its input through. The published network has to learn that first of all, and because batch
+        normalised, instead of the fine temperature itself. It has the same layers and parameters. The
+        published network has to learn first of all to hand its input through; and because batch
         normalisation measures a temperature against the other fields of the batch, this takes long.
 
     Returns
@@ -87,11 +87,8 @@ def sha_unet(
 
     names = ("t2m", "z") if surface_height else ("t2m",)
     # In a training with mixed precision, the results are to have all their digits.
-    starts = {name: "zeros" if residual and name == "t2m" else START for name in names}
-    outputs = {
-        name: layers.Conv2D(1, 1, kernel_initializer=start, dtype="float32", name=name)(x)
-        for name, start in starts.items()
-    }
+    last = {"kernel_initializer": START, "dtype": "float32"}
+    outputs = {name: layers.Conv2D(1, 1, name=name, **last)(x) for name in names}
     if residual:
         outputs["t2m"] = layers.Add(name="residual", dtype="float32")([inputs[..., :1], outputs["t2m"]])
     return keras.Model(inputs, outputs, name="sha_unet")

@@ -30,10 +30,9 @@ PUBLISHED_RATE, FIRST_DECAY, LAST_DECAY, DECAY = 5e-4, 5, 30, 0.1
 #: How the shipped U-Net was trained.
 SHIPPED = MappingProxyType(
     {
-        "epochs": 6,
+        "epochs": 8,
         "batch_size": 8,
         "learning_rate": 1e-3,
-        "height_weight": 0.05,
         "ema": 0.99,
         "weight_decay": 0.01,
         "clip": 1.0,
