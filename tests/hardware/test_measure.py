@@ -144,3 +144,12 @@ def test_systems_without_proc_still_answer(monkeypatch, tmp_path):
         pass
     assert not cost.peak_is_of_block
     assert cost.peak_memory > 0
+
+
+def test_a_race_by_cpu_time_asks_the_clock_of_the_process(monkeypatch):
+    ticks = iter(range(100))
+    monkeypatch.setattr(measure.time, "process_time", lambda: next(ticks))
+    assert race({"a": lambda: next(ticks)}, rounds=2, warmup=0, cpu=True)["a"].seconds == (2, 2)
+    asked = next(ticks)
+    race({"a": lambda: None}, rounds=2, warmup=0)
+    assert next(ticks) == asked + 1, "by default the clock on the wall is asked"
