@@ -112,11 +112,9 @@ def test_the_loss_says_nothing_about_the_mean_of_a_cell(name):
         loss = tf.reduce_sum(tf.square(layer(x, known) - target))
     g = tape.gradient(loss, x).numpy()
     assert np.abs(g).max() > 1
-    # A shift of a whole cell (additive), or any smooth correction (smooth), changes nothing.
-    shift = 1e-3 * g.shape[0] if name == "additive" else None
-    if shift:
+    if name == "additive":  # no shift of a whole cell changes anything
         per_cell = g.reshape(3, 2, 8, 3, 8, 1).sum((2, 4))
-        np.testing.assert_allclose(per_cell, 0, atol=1e-2 * np.abs(g).max())
+        np.testing.assert_allclose(per_cell, 0, atol=1e-4 * np.abs(g).max())
     moved = layer(fine + np.float32(7), known)
     np.testing.assert_allclose(moved, layer(fine, known), atol=4 * SPACING)
 
@@ -163,7 +161,7 @@ def test_soft_penalty_by_hand():
         constraints.SoftPenalty(LATITUDE, 1.0)
 
 
-@pytest.mark.parametrize("name", constraints.LAYERS)
+@pytest.mark.parametrize("name", ["smooth", "softmax", "scaled"])
 def test_a_model_with_the_layer_trains_and_is_saved(name, tmp_path):
     nn.set_seed(0)
     fine, known = arrays(7)
