@@ -56,6 +56,7 @@ class AdversarialTrainer:
             model,
             critic(rows=rows, columns=columns, norm="none"),
             reconstruction=plan.reconstruction,
+            height_weight=plan.height_weight,
             generator_rate=plan.learning_rate,
             critic_rate=plan.critic_rate,
             ema=plan.ema,

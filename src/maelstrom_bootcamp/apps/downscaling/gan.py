@@ -68,6 +68,8 @@ class GanTrainer:
     reconstruction : float
         Weight of the mean absolute errors of temperature and of surface height beside the critic's score.
         With this penalty the two gradients at a generated field are equally long if it is sqrt(pixels).
+    height_weight : float
+        Of the surface height within the reconstruction; published is 1.
     penalty : float
         Weight of the gradient penalty.
     generator_rate, critic_rate : float
@@ -98,6 +100,7 @@ class GanTrainer:
         critic: keras.Model,
         *,
         reconstruction: float,
+        height_weight: float = 1.0,
         penalty: float = PENALTY,
         generator_rate: float = GENERATOR_RATE,
         critic_rate: float = CRITIC_RATE,
@@ -106,7 +109,7 @@ class GanTrainer:
         batch_statistics: bool = True,
         seed: int = 0,
     ) -> None:
-        _check(generator, critic, reconstruction, penalty)
+        _check(generator, critic, reconstruction, penalty, height_weight)
         average = {} if ema is None else {"use_ema": True, "ema_momentum": ema}
         generator.compile(keras.optimizers.Adam(generator_rate, **BETAS, **average))
         critic.compile(keras.optimizers.Adam(critic_rate, **BETAS))
@@ -114,6 +117,7 @@ class GanTrainer:
             model.optimizer.build(model.trainable_variables)
         self.generator, self.critic, self.seed = generator, critic, seed
         self.relative, self.batch_statistics = relative, batch_statistics
+        self.shares = {"t2m": 1.0, "z": height_weight}
         # Variables, not numbers: a graph that was compiled would keep a number for ever.
         self.reconstruction = tf.Variable(reconstruction, trainable=False, dtype=tf.float32)
         self.penalty = tf.Variable(penalty, trainable=False, dtype=tf.float32)
@@ -165,7 +169,7 @@ class GanTrainer:
         -------
         dict of str to tf.Tensor
             Before the update: ``adversarial`` (minus the score), ``reconstruction`` (mean absolute error of
-            temperature plus that of height, without weight), and what both would have the generated
+            temperature plus that of height with its weight), and what both would have the generated
             temperature do: ``pull_critic``, ``pull_reconstruction`` (mean norms of the gradients at a
             field, with the weight).
         """
@@ -304,8 +308,8 @@ class GanTrainer:
         with tf.GradientTape(persistent=True) as inner:
             inner.watch(fields)
             adversarial = generator_loss(self.critic(self._seen(x, fields["t2m"]), training=True))
-            errors = [tf.reduce_mean(tf.abs(field - targets[name])) for name, field in fields.items()]
-            reconstruction = tf.add_n(errors)
+            errors = {name: tf.reduce_mean(tf.abs(field - targets[name])) for name, field in fields.items()}
+            reconstruction = tf.add_n([self.shares[name] * error for name, error in errors.items()])
         of_critic = inner.gradient(adversarial, fields["t2m"])
         pulls = {k: self.reconstruction * v for k, v in inner.gradient(reconstruction, fields).items()}
         batch = tf.cast(tf.shape(x)[0], tf.float32)  # both losses are means over it
@@ -325,7 +329,7 @@ class GanTrainer:
         return found
 
 
-def _check(generator: keras.Model, critic: keras.Model, reconstruction: float, penalty: float) -> None:
+def _check(generator: keras.Model, critic: keras.Model, *weights: float) -> None:
     outputs = {name: keras.backend.standardize_dtype(out.dtype) for name, out in generator.output.items()}
     if set(outputs.values()) != {"float32"}:
         raise BootcampError(
@@ -338,6 +342,6 @@ def _check(generator: keras.Model, critic: keras.Model, reconstruction: float, p
             f"The critic computes in {', '.join(sorted(inside))}.",
             "Build it before a policy of mixed precision is set: its penalty is a small difference.",
         )
-    for name, value in (("reconstruction", reconstruction), ("penalty", penalty)):
+    for name, value in zip(("reconstruction", "penalty", "height_weight"), weights, strict=True):
         if not value >= 0:
             raise BootcampError(f"{name}={value} would reward errors.", "Give a weight of 0 or more.")
