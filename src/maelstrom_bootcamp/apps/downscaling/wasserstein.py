@@ -10,7 +10,7 @@ finds two distributions W apart is content with a slope of
     1 + W / (2 * PENALTY)                      with the norm of Gulrajani et al. (2017),
     sqrt(N) (1 + sqrt(N) W / (2 * PENALTY))    with the root mean square over N pixels.
 
-The published weight of the reconstruction, 1000, belongs to that scale.
+The published weight of the reconstruction, 1000, belongs to that scale, so it seems.
 """
 
 # ruff: noqa: I001  (the package nn starts TensorFlow without its messages: it has to come before Keras)
@@ -23,7 +23,7 @@ from maelstrom_bootcamp import nn  # noqa: F401  (starts TensorFlow quietly)
 
 import tensorflow as tf
 
-#: Published weight of the reconstruction; it belongs to a critic whose gradient is sqrt(pixels) long.
+#: Published weight of the reconstruction, beside a critic whose gradient is driven to sqrt(pixels) or more.
 PUBLISHED_RECONSTRUCTION = 1000.0
 PENALTY = 10.0  # as published, and in Gulrajani et al. (2017)
 TINY = 1e-12  # keeps the derivative of the root finite where the critic is flat
