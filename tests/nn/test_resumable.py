@@ -130,6 +130,17 @@ def test_weights_to_keep_may_be_others_than_those_that_training_goes_on_with(mod
     assert all((w == 1.0).all() for w in model.get_weights()), "training goes on from here"
 
 
+def test_the_last_epoch_is_kept_where_the_loss_is_no_judge(model, tmp_path):
+    def one_epoch(epoch):
+        model.set_weights([np.full_like(w, epoch) for w in model.get_weights()])
+        return {"val_loss": float(epoch)}
+
+    state = resumable.State(tmp_path / "s.npz", Plan())
+    state.restore(model)
+    state.run(model, one_epoch, 3, keep_last=True, verbose=False)
+    assert all((w == 2.0).all() for w in model.get_weights())
+
+
 def test_weights_are_rounded_as_they_are_stored(model):
     model.set_weights([np.full_like(w, 1.0001) for w in model.get_weights()])
     resumable.round_as_stored(model)

@@ -168,3 +168,21 @@ def test_rescaled_waves():
     smooth = spatial.rescaled(o, gains.where(gains.wavelength > 8, 0))
     assert float(spatial.spectral_error(smooth, o)) == pytest.approx(-1)
     assert abs(float(spatial.spectral_error(smooth, o, between=(16, 64)))) < 1e-9
+
+
+def test_gains_belong_to_lengths_in_km():
+    o = field(np.random.default_rng(0).standard_normal((24, 32)))
+    gains = spatial.spectrum(o) * 0 + np.linspace(2, 0, 23)
+    in_km = gains.assign_coords(wavelength=10 * gains["wavelength"])
+    np.testing.assert_allclose(spatial.rescaled(o, in_km, 10.0), spatial.rescaled(o, gains))
+
+
+def test_bands_do_not_depend_on_the_unit_of_the_spacing():
+    """With sides of 3 to 4, some waves lie exactly between two bands."""
+    rng = np.random.default_rng(0)
+    o, f = (field(rng.standard_normal((24, 32))) for _ in range(2))
+    for spacing in (6.1, 10.0):
+        near, far = spatial.coherence(f, o), spatial.coherence(f, o, spacing)
+        np.testing.assert_allclose(far, near)
+        np.testing.assert_allclose(far["wavelength"], spacing * near["wavelength"])
+        np.testing.assert_allclose(spatial.spectrum(o, spacing), spatial.spectrum(o))

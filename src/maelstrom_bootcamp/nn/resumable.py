@@ -83,7 +83,7 @@ class State:
         keep_last: bool = False,
         verbose: bool = True,
     ) -> None:
-        """Train the epochs that are due; in the end the model holds the weights of its best epoch.
+        """Train the epochs that are due; in the end the model holds the weights of its best (or last) epoch.
 
         Parameters
         ----------
@@ -97,6 +97,8 @@ class State:
         kept : callable, optional
             Gives the weights to keep if the epoch was the best, where they are not those that training goes
             on with (a moving average).
+        keep_last : bool
+            Keep the weights of the last epoch, not of the best: where the validation loss is no judge.
         verbose : bool
             Print one line per epoch.
         """
@@ -142,7 +144,7 @@ class State:
                 raise
 
     def put_best(self, model: keras.Model) -> None:
-        """Give the model the weights of its best epoch."""
+        """Give the model the weights that were kept."""
         best_epoch(self.history)
         model.set_weights(self.best)
 

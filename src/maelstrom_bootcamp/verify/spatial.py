@@ -131,9 +131,9 @@ def spectrum(field: xr.DataArray, spacing: Spacing = 1.0, plane: Sequence[str] =
     -------
     xarray.DataArray
         Dimension ``wavelength`` in km, from long to short: variance in each band, in the field's unit
-        squared. The bands are one wave number of the shorter side wide, so that the sum over all bands is the
-        variance of the field; the corners of the spectrum (waves that the grid resolves in some directions
-        only) are left out.
+        squared. The bands are one wave number of the shorter side wide, and their sum is the variance of the
+        field but for what is left out: the corners of the spectrum (waves that the grid resolves in some
+        directions only), and waves longer than four times the shorter side.
 
     References
     ----------
@@ -369,7 +369,8 @@ def _in_bands(power: np.ndarray, spacing: Spacing) -> xr.DataArray:
     dy, dx = _both(spacing)
     side = min(ny * dy, nx * dx)
     n_bands = int(round(side / max(dy, dx), 6))
-    band = np.floor(_wave_numbers((ny, nx), spacing) * 2 * side + 0.5).astype(int)
+    # Rounded first: on which side of a border a wave lies must not depend on the unit of the spacing.
+    band = np.floor(np.round(_wave_numbers((ny, nx), spacing) * 2 * side + 0.5, 6)).astype(int)
     variance = np.bincount(band.ravel(), power.ravel(), minlength=n_bands)[1:n_bands]
     wavelength = 2 * side / np.arange(1, n_bands)
     coordinate = ("wavelength", wavelength, {"units": "km", "long_name": "wavelength"})

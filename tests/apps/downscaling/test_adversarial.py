@@ -29,13 +29,36 @@ def first(tmp_path_factory, made_splits):
     return path
 
 
-def test_it_starts_from_other_weights_and_ends_with_its_last_epoch(first, made_splits, tmp_path):
+def test_it_starts_from_other_weights_and_ends_with_its_last_epoch(first, made_splits, tmp_path, monkeypatch):
     out = tmp_path / "wgan.npz"
+    losses, kept, real = iter([1.0, 2.0, 3.0]), [], adversarial.AdversarialTrainer.kept
+    worse = {"validate": lambda self: {"val_loss": next(losses), "val_gradient_ratio": 1.0}}
+    worse["kept"] = lambda self: kept.append(real(self)) or kept[-1]
+    for name, method in worse.items():
+        monkeypatch.setattr(adversarial.AdversarialTrainer, name, method)
     card = t.train(plan(first, epochs=3), out, data=made_splits, verbose=False)
     assert card["best_epoch"] == 3
     assert {"wasserstein", "gradient_norm", "val_gradient_ratio"} <= set(card["history"][0])
     forecast = reference.downscale("wgan", made_splits["testing"], Shelf(tmp_path, reference.MODULE))
     assert t.score(forecast, made_splits["testing"]) == pytest.approx(card["scores"], abs=2e-4)
+    model, *_ = reference.load_reference("wgan", Shelf(tmp_path, reference.MODULE))
+    for stored, last in zip(model.get_weights(), kept[-1], strict=True):
+        np.testing.assert_allclose(stored, last, rtol=1e-3, atol=1e-6)
+
+
+def test_the_critic_has_a_head_start_once(first, made_splits, monkeypatch):
+    scaling = predictors.find_scaling(made_splits["training"])
+    arrays = t.arrays_of(made_splits["training"], scaling)
+    trainer = adversarial.AdversarialTrainer(t.build(plan(first)), plan(first), arrays, arrays, scaling)
+    alone = []
+    monkeypatch.setattr(trainer.gan, "critic_step", lambda x, real, fake: alone.append(len(x)))
+    monkeypatch.setattr(trainer.gan, "one_epoch", lambda *args, **options: {})
+    for epoch in (0, 1):
+        trainer.one_epoch(epoch)
+    assert alone == [8, 8]
+    assert trainer.gan.relative
+    assert not trainer.gan.batch_statistics, "it started from a trained generator"
+    assert not any("norm" in layer.name for layer in trainer.gan.critic.layers)
 
 
 def test_weights_of_another_normalisation_are_refused(first, made_splits):
@@ -77,15 +100,26 @@ def test_an_interrupted_training_goes_on_with_the_critic_that_it_had(
         assert again == pytest.approx(row, rel=1e-3, abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [({"loss": "mse", "clip": 1.0}, "does not use loss, clip"), ({"batch_size": 64}, "batch of 64")],
+)
+def test_a_plan_that_cannot_be_followed_is_refused(more, words, made_splits, tmp_path):
+    with pytest.raises(BootcampError, match=words):
+        t.train(plan(**more), tmp_path / "x.npz", data=made_splits)
+
+
 def test_rates_are_constant_and_then_fall_to_zero(first, made_splits):
     scaling = predictors.find_scaling(made_splits["training"])
     arrays = t.arrays_of(made_splits["training"], scaling)
     made = plan(first, epochs=4)
     trainer = adversarial.AdversarialTrainer(t.build(made), made, arrays, arrays, scaling)
-    found = {}
+    found, of_critic = {}, {}
     for done in (0.5, 2.0, 3.0, 4.0):
         trainer._set_rates(done, {})
         found[done] = float(trainer.gan.generator.optimizer.learning_rate)
+        of_critic[done] = float(trainer.gan.critic.optimizer.learning_rate)
+    assert of_critic == pytest.approx({0.5: 3e-4, 2.0: 3e-4, 3.0: 1.5e-4, 4.0: 0.0}, abs=1e-9)
     assert found == pytest.approx({0.5: 1e-3, 2.0: 1e-3, 3.0: 5e-4, 4.0: 0.0}, abs=1e-9)
 
 

@@ -180,6 +180,19 @@ def test_features_have_names_and_leave_the_target_out(ci):
     np.testing.assert_allclose(raised, 1.6, atol=0.01, err_msg="a coarse cell has 0.8 degrees")
 
 
+def test_the_flow_is_reduced_to_sea_level():
+    ds = world(n_days=1)
+    level = xr.DataArray([285.0, 289.0], {"time": ds.time}, ("time",))
+    ds["t2m_in"] = (level - 6.5 / 1000 * ds.z_in / GRAVITY).transpose("time", "lat", "lon")
+    found = dict(flow_features(ds))
+    expected = {"lapse rate around": -6.5, "lapse rate of the domain": -6.5}
+    expected |= dict.fromkeys(("warmer than the domain", "warmer than around"), 0)
+    expected |= dict.fromkeys(("gradient to the north", "gradient to the east"), 0)
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, atol=1e-3, err_msg=name)
+    np.testing.assert_allclose(found["temperature of the domain"][:, 0, 0], level, atol=1e-3)
+
+
 def test_trees_use_the_flow_and_grow_alike_from_one_seed():
     training, other = world(n_days=40, change=2.0), world(seed=1, change=2.0)
     for kind in (b.RandomForest, b.BoostedTrees):

@@ -66,3 +66,6 @@ def test_what_does_not_fit_is_refused():
     known = cells.cell_means(field(np.zeros((2, 16, 16))))
     with pytest.raises(BootcampError, match="known"):
         cells.violation(field(np.zeros((3, 16, 16))), known)
+    later = known.assign_coords(time=known["time"] + np.timedelta64(1, "D"))
+    with pytest.raises(BootcampError, match="different times"):
+        cells.violation(field(np.zeros((2, 16, 16))), later)

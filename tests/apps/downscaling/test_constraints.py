@@ -99,6 +99,8 @@ def test_zeros_signs_and_range():
     zero = np.zeros((1, 16, 24, 1), "f4")
     nothing = constraints.ScaledAdditive(LATITUDE)(zero, np.zeros((1, 2, 3, 1), "f4"))
     np.testing.assert_array_equal(nothing, zero)  # 0 / 0 in the published code
+    dry = constraints.ScaledAdditive(LATITUDE, 0.0, 30.0)(zero, np.zeros((1, 2, 3, 1), "f4"))
+    np.testing.assert_array_equal(dry, zero)  # all points at the end of the range
 
 
 @pytest.mark.parametrize("name", ["additive", "smooth"])
@@ -207,5 +209,7 @@ def test_what_does_not_fit_is_refused(made_splits):
     cells_there = cells.cell_means(ds["t2m_tar"])
     with pytest.raises(BootcampError, match="does not exist"):
         constraints.conserve(ds["t2m_in"], cells_there, "other")
-    with pytest.raises(BootcampError, match="same times"):
+    with pytest.raises(BootcampError, match="different times"):
         constraints.conserve(ds["t2m_in"], cells_there[:1])
+    with pytest.raises(BootcampError, match="different times"):
+        constraints.conserve(ds["t2m_in"][1:], cells_there[:-1])

@@ -99,6 +99,21 @@ def test_fields_of_another_grid_are_refused(made_splits):
         p.temperature(np.zeros((2, 3, 3)), scaling, ds)
 
 
+def test_networks_refuse_what_is_missing_as_baselines_do(made_splits):
+    ds = made_splits["training"]
+    scaling = p.find_scaling(ds)
+    holes = ds.assign(t2m_in=ds["t2m_in"].where(ds["lat"] < 54))
+    for call in (p.find_scaling, lambda ds: p.network_inputs(ds, scaling)):
+        with pytest.raises(BootcampError, match="t2m_in has missing values"):
+            call(holes)
+    with pytest.raises(BootcampError, match="has no z_tar"):
+        p.network_inputs(ds.drop_vars("z_tar"), scaling)
+    with pytest.raises(BootcampError, match="has no t2m_tar"):
+        p.network_targets(ds.drop_vars("t2m_tar"), scaling)
+    turned = p.network_inputs(ds.transpose("lon", "lat", "time"), scaling)
+    np.testing.assert_array_equal(turned, p.network_inputs(ds, scaling))
+
+
 def test_a_point_without_weather_is_refused(made_splits):
     still = made_splits["training"].copy(deep=True)
     still["t2m_tar"][:, 3, 3] = 280.0

@@ -37,6 +37,8 @@ def test_what_is_kept_of_each_time(found, forecasts, test_months):
     error = forecasts["bilinear"].astype(float) - test_months["t2m_tar"]
     np.testing.assert_allclose(found["square"].sel(model="bilinear"), (error**2).mean(("lat", "lon")))
     np.testing.assert_array_equal(found["block"], time_blocks(test_months["time"], evaluate.BLOCK_DAYS))
+    single = evaluate.by_time({"bilinear": forecasts["bilinear"]}, test_months, days=1)
+    assert len(np.unique(single["block"])) == 24, "a block for each day"
     spacing = spatial.spacing_of_degrees(test_months["t2m_tar"])
     gradient = spatial.gradient_amplitude(test_months["t2m_tar"], spacing, evaluate.PLANE)
     np.testing.assert_allclose(found["gradient_of_target"], gradient.mean(("lat", "lon")))

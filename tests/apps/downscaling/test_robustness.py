@@ -103,6 +103,19 @@ def test_other_weather():
     assert 0.5 < float(np.sqrt(((made["t2m_in"] - made["t2m_tar"]) ** 2).mean())) < 3
 
 
+def test_other_weather_is_that_of_its_seed_and_days(monkeypatch):
+    asked = []
+
+    def made(seed, stretch):
+        asked.append((seed, stretch.month, str(stretch.times[0])[:13], len(stretch.keep)))
+        fields = dict.fromkeys(("t2m_in", "t2m_tar", "z_in", "z_tar"), ("time", np.zeros(len(stretch.keep))))
+        return xr.Dataset(fields, {"time": stretch.times})
+
+    monkeypatch.setattr(robustness, "tier1_dataset", made)
+    assert robustness.other_weather(7, ["2020-04", "2020-06"], days=2).sizes == {"time": 8}
+    assert asked == [(7, "2020-04", "2020-04-10T00", 4), (7, "2020-06", "2020-06-10T00", 4)]
+
+
 def test_mistakes_name_their_cure(ds):
     for call in (
         lambda: robustness.shuffled(ds.isel(lat=slice(7))),

@@ -93,6 +93,20 @@ def test_an_interrupted_training_ends_like_one_in_one_go(tmp_path, made_splits, 
     assert second["scores"] == pytest.approx(first["scores"], rel=1e-3, abs=1e-4)
 
 
+def test_the_average_counts_and_training_goes_on_without_it(made_splits, monkeypatch):
+    real, seeds = steps.shuffled, []
+    monkeypatch.setattr(steps, "shuffled", lambda n, size, seed: seeds.append(seed) or real(n, size, seed))
+    scaling = predictors.find_scaling(made_splits["training"])
+    parts = (t.arrays_of(made_splits[split], scaling) for split in ("training", "validation"))
+    made = plan(epochs=4, ema=0.9, loss="mse", seed=5)
+    trainer = steps.Trainer(t.build(made), made, *parts)
+    row = trainer.one_epoch(1)
+    assert seeds == [[5, 1]], "another order in each epoch"
+    assert row["val_loss"] == pytest.approx(row["val_rmse"] ** 2)
+    pairs = zip(trainer.kept(), trainer.model.get_weights(), strict=True)
+    assert not all(np.array_equal(average, raw) for average, raw in pairs)
+
+
 def test_mixed_precision_is_for_the_training_only(tmp_path, made_splits):
     made = plan(epochs=1, precision="mixed_bfloat16")
     inside = t.build(made, made.precision)
@@ -179,6 +193,7 @@ def test_shipped_weights_score_what_is_recorded(name):
     known = reference.SHELF.records()[name]["sample"]
     found = reference.sample_scores(name)
     assert found["rmse"] == pytest.approx(known["rmse"], rel=MARGIN)
+    assert found["gradient_ratio"] == pytest.approx(known["gradient_ratio"], abs=0.02)
     assert found["rmse"] < 0.6 * found["rmse_bilinear"]
 
 

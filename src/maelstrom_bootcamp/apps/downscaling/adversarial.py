@@ -6,19 +6,26 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
+import xarray as xr
 
 from maelstrom_bootcamp import nn
 from maelstrom_bootcamp.apps.downscaling.gan import GanTrainer
 from maelstrom_bootcamp.apps.downscaling.networks import critic
-from maelstrom_bootcamp.apps.downscaling.predictors import Scaling
+from maelstrom_bootcamp.apps.downscaling.predictors import DIMS, Scaling
 from maelstrom_bootcamp.apps.downscaling.reference import SHELF
 from maelstrom_bootcamp.apps.downscaling.trainer import Arrays, Plan
 from maelstrom_bootcamp.errors import BootcampError
 from maelstrom_bootcamp.nn.training import averaged_weights
+from maelstrom_bootcamp.verify.spatial import gradient_amplitude
 
 import keras
+
+
+#: What the training of a WGAN does not use, and what a plan has to leave it at.
+UNUSED = MappingProxyType({"rate": "cosine", "loss": "mae", "weight_decay": 0.0, "clip": 0.0})
 
 
 class AdversarialTrainer:
@@ -40,12 +47,14 @@ class AdversarialTrainer:
     Raises
     ------
     BootcampError
-        If there are no such weights to start from, or they belong to another normalisation or network.
+        If there are no such weights to start from, or they belong to another normalisation or network; if
+        there are too few times for a batch, or the plan sets what this training does not use.
     """
 
     def __init__(
         self, model: keras.Model, plan: Plan, train: Arrays, validation: Arrays, scaling: Scaling
     ) -> None:
+        _check(plan, len(train["x"]))
         self.model, self.plan, self.train, self.validation = model, plan, train, validation
         self.std = scaling.t2m_tar_std[..., None]
         self.mean = scaling.t2m_tar_mean[..., None]
@@ -138,7 +147,14 @@ def start_from(model: keras.Model, start: str, scaling: Scaling) -> None:
         )
 
 
+def _check(plan: Plan, n: int) -> None:
+    ignored = [name for name, value in UNUSED.items() if getattr(plan, name) != value]
+    if ignored:
+        raise BootcampError(f"The training of a WGAN does not use {', '.join(ignored)}.", "Leave it out.")
+    if n < plan.batch_size:  # said before the head start, not after it
+        raise BootcampError(f"{n} times do not make a batch of {plan.batch_size}.", "Take a smaller batch.")
+
+
 def _mean_gradient(fields: np.ndarray) -> float:
-    """Mean amplitude of the differences between neighbours, K per point."""
-    dy, dx = np.gradient(fields, axis=(1, 2))
-    return float(np.hypot(dy, dx).mean())
+    """Mean amplitude of the gradient, K per point: rows and columns count as equally far apart."""
+    return float(gradient_amplitude(xr.DataArray(fields, dims=DIMS), plane=DIMS[1:]).mean())

@@ -131,7 +131,28 @@ def violation(field: xr.DataArray, known: xr.DataArray) -> xr.DataArray:
             f"The field makes {means.shape} cell means, {known.shape} are known.",
             "Take both of the same times.",
         )
+    check_times(field, known)
     return means - known.values.astype(np.float64)
+
+
+def check_times(field: xr.DataArray, known: xr.DataArray) -> None:
+    """Refuse fields and known means of different times: of equal shape, they would pass for violations.
+
+    Parameters
+    ----------
+    field, known : xarray.DataArray
+        With the dimension ``time``.
+
+    Raises
+    ------
+    BootcampError
+        If their times differ.
+    """
+    if not np.array_equal(field["time"].values, known["time"].values):
+        raise BootcampError(
+            f"{field.sizes['time']} fields and {known.sizes['time']} known means are of different times.",
+            "Take both of the same times.",
+        )
 
 
 def _cells(values: np.ndarray, field: xr.DataArray) -> xr.DataArray:

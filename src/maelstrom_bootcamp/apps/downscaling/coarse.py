@@ -16,7 +16,6 @@ from scipy.ndimage import gaussian_filter
 from maelstrom_bootcamp.errors import BootcampError
 
 FACTOR = 8  # points to a coarse cell and side
-GRAVITY = 9.80665  # m s-2
 #: Terrain below which a coarse cell tells little of the lapse rate, m (one standard deviation).
 FLAT = 50.0
 

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from maelstrom_bootcamp.nn.blocks import check_choice, check_multiple
-from maelstrom_bootcamp.apps.downscaling.cells import row_weights
+from maelstrom_bootcamp.apps.downscaling.cells import check_times, row_weights
 from maelstrom_bootcamp.apps.downscaling.coarse import FACTOR, weights
 from maelstrom_bootcamp.apps.downscaling.predictors import DIMS
 from maelstrom_bootcamp.errors import BootcampError
@@ -244,7 +244,10 @@ class ScaledAdditive(Constraint):
         """As the formula, with the distances from the end instead of the scaled numbers."""
         departure = self.mean(fine - self.spread(known))
         end = ops.where(departure >= 0, self.low, self.high)
-        move = departure / (known + departure - end)
+        distance = known + departure - end
+        # All points at the end, and rightly so (a dry cell, a clear sky): nothing moves, and no 0 / 0.
+        idle = ops.logical_and(ops.equal(distance, 0), ops.equal(departure, 0))
+        move = departure / ops.where(idle, 1.0, distance)
         return fine - self.spread(move) * (fine - self.spread(end))
 
     def get_config(self) -> dict[str, Any]:
@@ -351,8 +354,7 @@ def conserve(
     """
     check_choice("layer", layer, tuple(LAYERS))
     field = field.transpose(*DIMS)
-    if len(field) != len(known):
-        raise BootcampError(f"{len(field)} fields, {len(known)} known means.", "Take both of the same times.")
+    check_times(field, known)
     constraint = LAYERS[layer](field["lat"].values, **options)
     fine, cells = (np.asarray(a.values, np.float32)[..., None] for a in (field, known))
     parts = [slice(i, i + AT_ONCE) for i in range(0, len(fine), AT_ONCE)]

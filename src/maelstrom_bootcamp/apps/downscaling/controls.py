@@ -15,6 +15,7 @@ from typing import Self
 import numpy as np
 import xarray as xr
 
+from maelstrom_bootcamp.apps.downscaling.method import by_hour
 from maelstrom_bootcamp.errors import BootcampError
 from maelstrom_bootcamp.verify import spatial
 from maelstrom_bootcamp.verify.scores import matched
@@ -82,7 +83,7 @@ class Inflation:
         """
         forecast = forecast.transpose(*DIMS)
         _check_grid(forecast, self.usual)
-        usual = forecast.copy(data=_picked(self.usual, forecast))
+        usual = forecast.copy(data=by_hour(self.usual, forecast))
         spacing = spatial.spacing_of_degrees(forecast)
         return usual + spatial.rescaled(forecast - usual, self.gains**power, spacing, PLANE)
 
@@ -132,15 +133,7 @@ def dress(forecast: xr.DataArray, errors: xr.DataArray, seed: int = 0) -> xr.Dat
 
 def _at_hours(field: xr.DataArray) -> xr.DataArray:
     """The mean over the times of the same hour of the day, at each time."""
-    return field.copy(data=_picked(field.groupby(field["time"].dt.hour).mean("time"), field))
-
-
-def _picked(by_hour: xr.DataArray, like: xr.DataArray) -> np.ndarray:
-    hours = like["time"].dt.hour.values
-    unknown = set(hours.tolist()) - set(by_hour["hour"].values.tolist())
-    if unknown:
-        raise BootcampError(f"No time at {sorted(unknown)} UTC was learnt from.", "Give whole days.")
-    return by_hour.transpose("hour", *PLANE).sel(hour=hours).values
+    return field.copy(data=by_hour(field.groupby(field["time"].dt.hour).mean("time"), field))
 
 
 def _check_grid(a: xr.DataArray, b: xr.DataArray) -> None:

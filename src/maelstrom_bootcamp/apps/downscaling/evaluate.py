@@ -23,7 +23,7 @@ PLANE = ("lat", "lon")
 SCORES = ("rmse", "bias", "gradient", "octave")
 BLOCK_DAYS = 5
 RESAMPLES = 1000
-#: Grid points around which the height of a point is compared: Gaussian weights, 4 points are 30 to 45 km.
+#: Grid points around which the height of a point is compared: Gaussian weights, 4 points are 26 to 44 km.
 AROUND = 4.0
 #: m above or below the mean height around, that make a ridge or a valley.
 STANDS_OUT = 100.0

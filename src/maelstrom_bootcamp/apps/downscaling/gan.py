@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from maelstrom_bootcamp import nn  # noqa: F401  (starts TensorFlow quietly)
+from maelstrom_bootcamp.apps.downscaling.trainer import shuffled
 from maelstrom_bootcamp.apps.downscaling.wasserstein import (
     PENALTY,
     PUBLISHED_RECONSTRUCTION,
@@ -236,8 +237,7 @@ class GanTrainer:
             raise BootcampError(
                 f"{len(x)} fields do not make a batch of {batch_size}.", "Take a smaller batch."
             )
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(x))
-        batches = order[: len(x) // batch_size * batch_size].reshape(-1, batch_size)
+        batches = shuffled(len(x), batch_size, [self.seed, epoch])
         rows = []
         for i, batch in enumerate(batches, start=1):
             found = self.step(x[batch], targets["t2m"][batch], targets["z"], critic_steps)

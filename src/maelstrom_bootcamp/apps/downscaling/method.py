@@ -33,7 +33,7 @@ class Baseline(ABC):
         BootcampError
             If a variable or a value is missing.
         """
-        training = _checked(training, ("t2m_in", "t2m_tar", "z_in", "z_tar"))
+        training = checked(training, ("t2m_in", "t2m_tar", "z_in", "z_tar"))
         self._grid = training.t2m_in.shape[1:]
         self.parameters = self._learn(training)
         return self
@@ -58,7 +58,7 @@ class Baseline(ABC):
         """
         if self.parameters is None:
             raise BootcampError(f"{type(self).__name__} has not been fitted.", "Call fit(training).")
-        ds = _checked(ds, ("t2m_in", "z_in", "z_tar"))
+        ds = checked(ds, ("t2m_in", "z_in", "z_tar"))
         if ds.t2m_in.shape[1:] != self._grid:
             raise BootcampError(
                 f"Fitted on {self._grid} points, and these are {ds.t2m_in.shape[1:]}.",
@@ -76,7 +76,24 @@ class Baseline(ABC):
         """Fine temperature, (time, lat, lon), K."""
 
 
-def _checked(ds: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
+def checked(ds: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
+    """Dimensions in their order, if the dataset is complete.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+    names : sequence of str
+        Variables that are wanted.
+
+    Returns
+    -------
+    xarray.Dataset
+
+    Raises
+    ------
+    BootcampError
+        If a variable or a value is missing, or a variable has other dimensions.
+    """
     missing = [name for name in names if name not in ds]
     if missing:
         raise BootcampError(f"The dataset has no {', '.join(missing)}.", "Open it with read_tier1(split).")
@@ -89,14 +106,14 @@ def _checked(ds: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
     return ds.transpose(*DIMS)
 
 
-def by_hour(field: xr.DataArray, ds: xr.Dataset) -> np.ndarray:
+def by_hour(field: xr.DataArray, ds: xr.Dataset | xr.DataArray) -> np.ndarray:
     """Pick what belongs to the hour of each time.
 
     Parameters
     ----------
     field : xarray.DataArray
         With the dimension ``hour`` first.
-    ds : xarray.Dataset
+    ds : xarray.Dataset or xarray.DataArray
         With the coordinate ``time``.
 
     Returns

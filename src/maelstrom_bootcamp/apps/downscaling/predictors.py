@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from maelstrom_bootcamp.apps.downscaling.method import DIMS, checked
 from maelstrom_bootcamp.errors import BootcampError
-
-DIMS = ("time", "lat", "lon")
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +61,12 @@ def find_scaling(training: xr.Dataset) -> Scaling:
     Raises
     ------
     BootcampError
-        If a temperature never changes at a point: there is nothing to divide by.
+        If a temperature never changes at a point: there is nothing to divide by; if something is missing.
     """
+    training = checked(training, ("t2m_in", "t2m_tar", "z_tar"))
     found: dict[str, np.ndarray] = {}
     for name in ("t2m_in", "t2m_tar"):
-        values = _values(training, name)
+        values = training[name].values
         found[f"{name}_mean"] = values.mean(axis=0, dtype=np.float64).astype(np.float32)
         found[f"{name}_std"] = values.std(axis=0, dtype=np.float64).astype(np.float32)
         if not (found[f"{name}_std"] > 0).all():
@@ -96,14 +96,15 @@ def network_inputs(ds: xr.Dataset, scaling: Scaling) -> np.ndarray:
     Raises
     ------
     BootcampError
-        If the grid is not that of the scaling.
+        If the grid is not that of the scaling, or something is missing.
     """
-    t = _values(ds, "t2m_in")
+    ds = checked(ds, ("t2m_in", "z_in", "z_tar"))
+    t = ds["t2m_in"].values
     _check_grid(t.shape[1:], scaling)
     out = np.empty((*t.shape, 3), np.float32)
     out[..., 0] = (t - scaling.t2m_in_mean) / scaling.t2m_in_std
     for i, name in enumerate(("z_in", "z_tar"), start=1):
-        out[..., i] = (ds[name].transpose("lat", "lon").values - scaling.z_mean) / scaling.z_std
+        out[..., i] = (ds[name].values - scaling.z_mean) / scaling.z_std
     return out
 
 
@@ -124,11 +125,12 @@ def network_targets(ds: xr.Dataset, scaling: Scaling) -> dict[str, np.ndarray]:
     Raises
     ------
     BootcampError
-        If the grid is not that of the scaling.
+        If the grid is not that of the scaling, or something is missing.
     """
-    t = _values(ds, "t2m_tar")
+    ds = checked(ds, ("t2m_tar", "z_tar"))
+    t = ds["t2m_tar"].values
     _check_grid(t.shape[1:], scaling)
-    z = (ds["z_tar"].transpose("lat", "lon").values - scaling.z_mean) / scaling.z_std
+    z = (ds["z_tar"].values - scaling.z_mean) / scaling.z_std
     t2m = (t - scaling.t2m_tar_mean) / scaling.t2m_tar_std
     return {"t2m": t2m[..., None].astype(np.float32), "z": z[None, ..., None].astype(np.float32)}
 
@@ -160,10 +162,6 @@ def temperature(normalised: np.ndarray, scaling: Scaling, like: xr.Dataset) -> x
     kelvins = values * scaling.t2m_tar_std + scaling.t2m_tar_mean
     coords = {dim: like[dim] for dim in DIMS}
     return xr.DataArray(kelvins, coords, DIMS, "t2m", {"standard_name": "air_temperature", "units": "K"})
-
-
-def _values(ds: xr.Dataset, name: str) -> np.ndarray:
-    return ds[name].transpose(*DIMS).values
 
 
 def _check_grid(shape: tuple[int, ...], scaling: Scaling) -> None:

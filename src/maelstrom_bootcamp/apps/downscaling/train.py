@@ -126,7 +126,8 @@ def score(forecast: xr.DataArray, ds: xr.Dataset) -> dict[str, float]:
     -------
     dict
         ``rmse``, ``rmse_bilinear`` (the input as it is), ``rmse_lapse`` (height difference times 6.5 K/km),
-        ``bias`` (K), ``gradient_ratio``.
+        ``bias`` (K), ``gradient_ratio`` (per grid point: rows and columns count as equally far apart, unlike
+        in `maelstrom_bootcamp.apps.downscaling.evaluate`).
     """
     target = ds["t2m_tar"]
     coarse, fine = heights(ds)

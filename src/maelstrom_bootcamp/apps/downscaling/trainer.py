@@ -25,7 +25,7 @@ RATES = ("cosine", "published")
 LOSSES = ("mae", "mse")
 PRECISIONS = ("float32", "mixed_bfloat16")
 AT_ONCE = 30  # fields in a step of the validation
-#: Published for tier 1: Adam with 5e-4, from the 5th to the 30th epoch times exp(-0.1) each.
+#: Published for tier 1: Adam with 5e-4, times exp(-0.1) at the start of epochs 5 to 29, counted from 0.
 PUBLISHED_RATE, FIRST_DECAY, LAST_DECAY, DECAY = 5e-4, 5, 30, 0.1
 #: How the shipped U-Net was trained.
 SHIPPED = MappingProxyType(
