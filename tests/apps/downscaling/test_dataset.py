@@ -63,6 +63,24 @@ def test_blocks_are_runs_of_days_within_a_month():
         d.time_blocks(time, days=0)
 
 
+def test_what_is_left_of_a_month_joins_its_last_block():
+    days = [f"2020-04-{d:02d}" for d in range(1, 7)] + [f"2020-06-{d:02d}" for d in range(1, 9)]
+    time = xr.DataArray(np.array(days, "M8[ns]"), dims="time")
+    assert d.time_blocks(time, days=5).tolist() == [0] * 6 + [1] * 5 + [2] * 3
+
+
+def test_times_rise_whatever_the_order_of_the_files(monkeypatch):
+    whole = bucket.open_dataset(d.TIER1, sample_size="ci", dataset="validation").to_xarray()
+
+    class Opened:
+        def to_xarray(self):
+            return whole.isel(time=slice(None, None, -1))
+
+    expected = d.read_tier1("validation", size="ci")
+    monkeypatch.setattr(d.bucket, "open_dataset", lambda *a, **k: Opened())
+    xr.testing.assert_equal(d.read_tier1("validation", size="ci"), expected)
+
+
 def test_each_point_is_normalised_by_its_own_weather(made_splits):
     ds = made_splits["training"]
     scaling = p.find_scaling(ds)

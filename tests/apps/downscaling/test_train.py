@@ -11,6 +11,7 @@ from maelstrom_bootcamp.apps.downscaling import train as t
 from maelstrom_bootcamp.apps.downscaling import trainer as steps
 from maelstrom_bootcamp.errors import BootcampError
 from maelstrom_bootcamp.nn.shelf import Shelf
+from maelstrom_bootcamp.nn.weights import as_stored
 
 import keras
 import numpy as np
@@ -107,13 +108,21 @@ def test_the_average_counts_and_training_goes_on_without_it(made_splits, monkeyp
     assert not all(np.array_equal(average, raw) for average, raw in pairs)
 
 
-def test_mixed_precision_is_for_the_training_only(tmp_path, made_splits):
+def test_mixed_precision_is_for_the_training_only(tmp_path, made_splits, monkeypatch):
     made = plan(epochs=1, precision="mixed_bfloat16")
     inside = t.build(made, made.precision)
     assert inside.get_layer("enc1_1_conv").compute_dtype == "bfloat16"
     assert inside.get_layer("enc1_1_conv").kernel.dtype == inside.get_layer("t2m").compute_dtype == "float32"
     assert keras.config.dtype_policy().name == "float32", "the setting of the whole program is as it was"
+    rounded, predict = [], t.predict
+
+    def watched(model, *rest):
+        rounded.append(all(np.array_equal(as_stored(v).astype("f4"), v) for v in model.weights))
+        return predict(model, *rest)
+
+    monkeypatch.setattr(t, "predict", watched)
     t.train(made, tmp_path / "half.npz", data=made_splits, verbose=False)
+    assert rounded == [True], "what is scored are the weights as the file holds them"
     model, *_ = reference.load_reference("half", Shelf(tmp_path, reference.MODULE))
     assert model.get_layer("enc1_1_conv").compute_dtype == "float32"
 
