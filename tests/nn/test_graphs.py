@@ -68,3 +68,9 @@ def test_a_transposed_convolution_and_dense_layers():
 def test_what_is_not_known_beforehand_is_not_counted(conv):
     with pytest.raises(BootcampError, match="not known"):
         graph_macs(conv, tf.TensorSpec((None, 8, 8, 3)))
+
+
+def test_a_graph_inside_is_refused_and_not_forgotten(conv):
+    inner = tf.function(conv)
+    with pytest.raises(BootcampError, match="graph inside"):
+        graph_macs(lambda x: inner(x), FIELDS)

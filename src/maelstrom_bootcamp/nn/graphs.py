@@ -23,6 +23,8 @@ PRODUCTS = (
     "BatchMatMulV2",
     "Einsum",
 )
+#: Operations with a graph of their own inside, which is not looked into.
+INNER = ("PartitionedCall", "StatefulPartitionedCall", "If", "StatelessIf", "While", "StatelessWhile")
 
 
 def graph_macs(function: Callable[..., Any], *inputs: Any) -> pd.Series:
@@ -44,7 +46,8 @@ def graph_macs(function: Callable[..., Any], *inputs: Any) -> pd.Series:
     Raises
     ------
     BootcampError
-        If the graph contains a shape that is not known before it is run.
+        If the graph contains a shape that is not known before it is run, or calls of other compiled
+        functions, branches or loops.
     """
     import tensorflow as tf
 
@@ -52,6 +55,11 @@ def graph_macs(function: Callable[..., Any], *inputs: Any) -> pd.Series:
     graph = compiled.get_concrete_function(*inputs).graph
     found = dict.fromkeys(PRODUCTS, 0)
     for operation in _needed(graph):
+        if operation.type in INNER:
+            raise BootcampError(
+                f"The graph has a graph inside ({operation.type}), whose products would be forgotten.",
+                "Give a function without other compiled functions, branches and loops over tensors.",
+            )
         if operation.type in PRODUCTS:
             found[operation.type] += _macs(operation)
     return pd.Series(found)

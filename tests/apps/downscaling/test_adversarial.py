@@ -73,6 +73,10 @@ def test_weights_of_another_normalisation_are_refused(first, made_splits):
     )
     with pytest.raises(BootcampError, match="another normalisation"):
         adversarial.start_from(model, str(first), warmer)
+    bare = first.with_name("bare.npz")
+    nn.save_weights_npz(model, bare, command="", seed=0, data_hash="", scores={})
+    with pytest.raises(BootcampError, match="another normalisation"):
+        adversarial.start_from(model, str(bare), scaling)
     with pytest.raises(BootcampError, match="no reference weights 'resnet'"):
         adversarial.start_from(model, "resnet", scaling)
 

@@ -69,3 +69,8 @@ def test_what_does_not_fit_is_refused():
     later = known.assign_coords(time=known["time"] + np.timedelta64(1, "D"))
     with pytest.raises(BootcampError, match="different times"):
         cells.violation(field(np.zeros((2, 16, 16))), later)
+
+
+def test_means_of_a_field_that_is_no_interpolation_are_not_made_up():
+    with pytest.raises(BootcampError, match="t2m_tar was not interpolated"):
+        cells.known_means(read_tier1("validation", size="ci"), "t2m_tar")

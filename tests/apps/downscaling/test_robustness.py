@@ -127,3 +127,9 @@ def test_mistakes_name_their_cure(ds):
         with pytest.raises(BootcampError) as caught:
             call()
         assert caught.value.cure
+
+
+def test_real_weather_is_not_drawn_anew(monkeypatch):
+    monkeypatch.setenv("MAELSTROM_DATA", "remote")
+    with pytest.raises(BootcampError, match="no other seed"):
+        robustness.other_weather(days=1)

@@ -140,7 +140,9 @@ def start_from(model: keras.Model, start: str, scaling: Scaling) -> None:
     path = Path(start) if start.endswith(".npz") else SHELF.path(start)
     nn.load_weights_npz(model, path)
     own, known = scaling.as_arrays(), nn.read_extra(path)
-    if any(own[name].shape != v.shape or not np.allclose(own[name], v, 1e-4) for name, v in known.items()):
+    if not known or any(
+        own[name].shape != v.shape or not np.allclose(own[name], v, 1e-4) for name, v in known.items()
+    ):
         raise BootcampError(
             f"{path.name} was trained with another normalisation.",
             "Train on the sample that its card tells (size and data seed), or start from nothing.",
@@ -151,6 +153,8 @@ def _check(plan: Plan, n: int) -> None:
     ignored = [name for name, value in UNUSED.items() if getattr(plan, name) != value]
     if ignored:
         raise BootcampError(f"The training of a WGAN does not use {', '.join(ignored)}.", "Leave it out.")
+    if plan.head_start < 0:
+        raise BootcampError(f"head_start={plan.head_start} updates cannot be made.", "Give 0 or more.")
     if n < plan.batch_size:  # said before the head start, not after it
         raise BootcampError(f"{n} times do not make a batch of {plan.batch_size}.", "Take a smaller batch.")
 

@@ -13,15 +13,12 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from maelstrom_bootcamp.apps.downscaling.coarse import coarse_values, fine_values, local_lapse_rate
+from maelstrom_bootcamp.apps.downscaling.coarse import MISFIT, coarse_values, fine_values, local_lapse_rate
 from maelstrom_bootcamp.apps.downscaling.dataset import LAPSE_RATE, heights
 from maelstrom_bootcamp.apps.downscaling.flow import FLOW, MOMENT, flow_features
 from maelstrom_bootcamp.apps.downscaling.method import Baseline, by_hour
 from maelstrom_bootcamp.apps.downscaling.trees import BoostedTrees, RandomForest
 from maelstrom_bootcamp.errors import BootcampError
-
-#: Largest misfit of the input and what coarse cells interpolate to, K: rounding is 0.001 K.
-MISFIT = 0.05
 
 
 class Bilinear(Baseline):

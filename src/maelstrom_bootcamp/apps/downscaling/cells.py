@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from maelstrom_bootcamp.apps.downscaling.coarse import FACTOR, coarse_values
+from maelstrom_bootcamp.apps.downscaling.coarse import FACTOR, MISFIT, coarse_values, fine_values
 from maelstrom_bootcamp.apps.downscaling.predictors import DIMS
 from maelstrom_bootcamp.errors import BootcampError
 from maelstrom_bootcamp.nn.blocks import check_multiple
@@ -98,11 +98,19 @@ def known_means(ds: xr.Dataset, name: str = "t2m_in") -> xr.DataArray:
     Raises
     ------
     BootcampError
-        If the points do not make whole cells.
+        If the points do not make whole cells, or the field is no such interpolation.
     """
     field = ds[name].transpose(*DIMS)
-    found = coarse_values(field.values.astype(np.float64))[..., 1:-1, 1:-1]  # one cell lies around the points
-    return _cells(found.astype(np.float32), field)
+    values = field.values.astype(np.float64)
+    found = coarse_values(values)
+    misfit = np.abs(fine_values(found) - values).max()
+    if not misfit < MISFIT:
+        raise BootcampError(
+            f"{name} was not interpolated bilinearly from cells of {FACTOR} x {FACTOR} points: off by up to "
+            f"{misfit:.2g} K.",
+            "Give the input of tier 1, whole and unchanged.",
+        )
+    return _cells(found[..., 1:-1, 1:-1].astype(np.float32), field)  # one cell lies around the points
 
 
 def violation(field: xr.DataArray, known: xr.DataArray) -> xr.DataArray:

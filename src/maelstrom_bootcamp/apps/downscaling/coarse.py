@@ -16,6 +16,8 @@ from scipy.ndimage import gaussian_filter
 from maelstrom_bootcamp.errors import BootcampError
 
 FACTOR = 8  # points to a coarse cell and side
+#: Largest misfit of the input and what coarse cells interpolate to, K: rounding is 0.001 K.
+MISFIT = 0.05
 #: Terrain below which a coarse cell tells little of the lapse rate, m (one standard deviation).
 FLAT = 50.0
 

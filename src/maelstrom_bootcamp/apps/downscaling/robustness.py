@@ -17,6 +17,7 @@ from maelstrom_bootcamp.apps.downscaling.dataset import heights
 from maelstrom_bootcamp.bucket.downscaling.periods import TIER1_SPLITS, Stretch
 from maelstrom_bootcamp.bucket.downscaling.recipe import tier1_dataset
 from maelstrom_bootcamp.errors import BootcampError
+from maelstrom_bootcamp.settings import settings
 from maelstrom_bootcamp.verify.scores import rmse
 
 PLANE = ("lat", "lon")
@@ -170,8 +171,10 @@ def other_weather(
     Raises
     ------
     BootcampError
-        If there is no month or no day.
+        If there is no month or no day, or in remote mode: nobody can draw real weather anew.
     """
+    if settings().data == "remote":
+        raise BootcampError("Real weather has no other seed.", "Set MAELSTROM_DATA=sample and restart.")
     if days < 1 or not months:
         raise BootcampError(f"{days} days of {len(months)} months.", "Ask for one of each at least.")
     keep = tuple(range(SPIN_UP, SPIN_UP + 24 * days, 12))
