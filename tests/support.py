@@ -1,4 +1,4 @@
-"""What test modules share: the project's folder, its notebooks, a second chance for measured times."""
+"""What test modules share: the project's folder, its notebooks, interruptions, a second chance for times."""
 
 from __future__ import annotations
 
@@ -95,3 +95,30 @@ def execute(path: Path, output: Path, draft: Path | None = None) -> None:
         )
 
     return second_chance(once, notebook_id(path)) if is_alone(path) else once()
+
+
+def interrupt_once(monkeypatch: pytest.MonkeyPatch, trainer: type, epoch: int = 1) -> list[int]:
+    """Have a training interrupted, as by Ctrl-C, when it begins an epoch for the first time.
+
+    Parameters
+    ----------
+    monkeypatch : pytest.MonkeyPatch
+    trainer : type
+        With the method ``one_epoch(epoch)``.
+    epoch : int
+
+    Returns
+    -------
+    list of int
+        Will hold the epochs that were begun, in order.
+    """
+    real, begun = trainer.one_epoch, []
+
+    def interrupted(self: object, number: int) -> object:
+        begun.append(number)
+        if begun.count(epoch) == 1 and number == epoch:
+            raise KeyboardInterrupt
+        return real(self, number)
+
+    monkeypatch.setattr(trainer, "one_epoch", interrupted)
+    return begun

@@ -11,6 +11,7 @@ from maelstrom_bootcamp.errors import BootcampError
 import numpy as np
 import pytest
 import xarray as xr
+from support import interrupt_once
 
 #: Another processor rounds in another way, and so may the sample that is made on it.
 MARGIN = 0.03
@@ -80,15 +81,7 @@ def test_an_interrupted_training_ends_like_one_in_one_go(tmp_path, made_pairs, m
     whole, parts = tmp_path / "whole.npz", tmp_path / "parts.npz"
     one = plan("mlp", epochs=3, ema=0.9, clip=1.0, weight_decay=0.01)
     first = t.train(one, whole, data=made_pairs["t2m"], verbose=False)
-    real, calls = t.Trainer.one_epoch, []
-
-    def interrupted(self, epoch):
-        calls.append(epoch)
-        if calls == [0, 1]:
-            raise KeyboardInterrupt
-        return real(self, epoch)
-
-    monkeypatch.setattr(t.Trainer, "one_epoch", interrupted)
+    calls = interrupt_once(monkeypatch, t.Trainer)
     with pytest.raises(KeyboardInterrupt):
         t.train(one, parts, data=made_pairs["t2m"], verbose=False)
     assert not parts.exists()
